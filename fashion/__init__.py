@@ -1,0 +1,31 @@
+"""A small, honest, reproducible deep-learning study of Fashion-MNIST."""
+
+from fashion.data import CLASSES, Dataset, Loader, load, split
+from fashion.experiments import EXPERIMENTS, Experiment
+from fashion.models import build, resnet18, summary
+from fashion.runs import Run, recorded, run
+from fashion.settings import FashionError
+from fashion.training import Epoch, Metrics, choose_device, evaluate, fit, train_epoch
+
+__all__ = [
+    "CLASSES",
+    "EXPERIMENTS",
+    "Dataset",
+    "Epoch",
+    "Experiment",
+    "FashionError",
+    "Loader",
+    "Metrics",
+    "Run",
+    "build",
+    "choose_device",
+    "evaluate",
+    "fit",
+    "load",
+    "recorded",
+    "resnet18",
+    "run",
+    "split",
+    "summary",
+    "train_epoch",
+]

@@ -1,0 +1,129 @@
+"""Fashion-MNIST as tensors on the training device, and shuffled minibatches of them."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torchvision.datasets import FashionMNIST
+
+from fashion.settings import FashionError, data_directory, quick
+
+CLASSES = tuple(FashionMNIST.classes)  # in the order of the labels 0 to 9
+
+_UNPACKED_MD5 = {
+    "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+    "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+    "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+}
+
+
+class Dataset(NamedTuple):
+    """Images and their labels, on one device.
+
+    Attributes:
+        images: float32, shape (N, 1, 28, 28), in [-1, 1].
+        labels: int64, shape (N,), 0 to 9 in the order of `CLASSES`.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+
+def load(directory: Path | str | None = None, device: torch.device | str = "cpu") -> tuple[Dataset, Dataset]:
+    """Load all 60,000 training and 10,000 test images.
+
+    Args:
+        directory: holds `FashionMNIST/raw/` with the four published files, which are verified and unpacked there (and
+            downloaded first where they are missing). Default: `FASHION_DATA`, else the repository's `data/`.
+        device: where the tensors are put: 188 MB and 31 MB.
+
+    Returns:
+        The training and the test set: pixels / 255, then normalised with mean 0.5 and standard deviation 0.5.
+
+    Raises:
+        FashionError: a file is missing, truncated or altered and could not be downloaded.
+    """
+    root = Path(directory or data_directory()).expanduser()
+    raw = root / "FashionMNIST" / "raw"
+    _check(raw, _UNPACKED_MD5, "delete it, and it is unpacked again from the .gz file beside it")
+    try:
+        sets = [FashionMNIST(root, train=train, download=True) for train in (True, False)]
+    except (RuntimeError, OSError) as error:
+        _check(raw, dict(FashionMNIST.resources), "delete it and run again where there is a network")
+        missing = [name for name, _ in FashionMNIST.resources if not (raw / name).exists()]
+        if missing:
+            raise FashionError(
+                f"{raw / missing[0]} is missing and could not be downloaded: "
+                "put the published file there, or name a folder that has it with --data or FASHION_DATA"
+            ) from error
+        raise FashionError(f"{raw} could not be unpacked: {str(error).splitlines()[0]}") from error
+    train, test = (_as_tensors(each, device) for each in sets)
+    if quick():
+        return Dataset(*(tensor[:256] for tensor in train)), Dataset(*(tensor[:256] for tensor in test))
+    return train, test
+
+
+def split(train: Dataset) -> tuple[Dataset, Dataset]:
+    """Split the training set into 54,000 images to train on and 6,000 to choose between recipes on.
+
+    Every tenth image of each class, in file order, is held out: the same images on every machine, 600 a class.
+
+    Returns:
+        The larger and the smaller part.
+    """
+    held_out = torch.zeros_like(train.labels, dtype=torch.bool)
+    for label in range(len(CLASSES)):
+        held_out[(train.labels == label).nonzero().squeeze(1)[9::10]] = True
+    return Dataset(*(tensor[~held_out] for tensor in train)), Dataset(*(tensor[held_out] for tensor in train))
+
+
+class Loader:
+    """Minibatches of a `Dataset`: each image exactly once an epoch, the last batch as short as it comes.
+
+    Iterating yields pairs of images, shape (B, 1, 28, 28), and labels, shape (B,), on the dataset's device.
+
+    Args:
+        dataset: what to iterate over.
+        batch_size: B, the images of a minibatch.
+        seed: shuffle, anew in each epoch, with a generator of the loader's own that starts from this seed; the order
+            is the same on every device. None keeps the dataset's order.
+
+    Raises:
+        ValueError: `batch_size` is not a positive number.
+    """
+
+    def __init__(self, dataset: Dataset, batch_size: int = 64, seed: int | None = None):
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+        self.dataset = dataset
+        self.batch_size = batch_size
+        # On the CPU whatever the device, since generators of different devices draw different numbers.
+        self.generator = None if seed is None else torch.Generator().manual_seed(seed)
+
+    def __len__(self) -> int:
+        return -(-len(self.dataset.labels) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        images, labels = self.dataset
+        if self.generator is None:
+            yield from zip(images.split(self.batch_size), labels.split(self.batch_size), strict=True)
+            return
+        order = torch.randperm(len(labels), generator=self.generator).to(labels.device)
+        for batch in order.split(self.batch_size):
+            yield images[batch], labels[batch]
+
+
+def _as_tensors(source: FashionMNIST, device: torch.device | str) -> Dataset:
+    pixels = source.data.to(device).unsqueeze(1)
+    return Dataset(pixels.float().div_(255).sub_(0.5).div_(0.5), source.targets.to(device))
+
+
+def _check(folder: Path, checksums: dict[str, str], remedy: str) -> None:
+    for name, md5 in checksums.items():
+        path = folder / name
+        if path.exists() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5:
+            raise FashionError(f"{path} is damaged (its MD5 is not the published one): {remedy}")

@@ -1,0 +1,70 @@
+"""Every experiment of the study, as data: to change a recipe, change or add a line of `EXPERIMENTS`."""
+
+from dataclasses import asdict, dataclass, field, fields
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One recipe, and what it is called. Two experiments are equal if their recipes are.
+
+    Every recipe trains with `CrossEntropyLoss` and SGD at a constant learning rate without weight decay.
+
+    Attributes:
+        name: what the command line calls it.
+        model: a key of `fashion.models.MODELS`.
+        epochs: passes over the training images.
+        lr: the learning rate.
+        momentum: the momentum of SGD.
+        batch_size: images of a minibatch.
+        changes: keys of `fashion.models.CHANGES`, applied to the model in order.
+        published: test accuracy after the last epoch in the published study, one run, in percent.
+        logs: the stem of its folder and files, where that is not `model_<name>`.
+    """
+
+    name: str = field(compare=False)
+    model: str
+    epochs: int
+    lr: float = 1e-3
+    momentum: float = 0.0
+    batch_size: int = 64
+    changes: tuple[str, ...] = ()
+    published: float | None = field(default=None, compare=False)
+    logs: str = field(default="", compare=False)
+
+    @property
+    def stem(self) -> str:
+        """What its folder and files are called: `model_logs/<stem>_logs/<stem>_accuracy.png`."""
+        return self.logs or f"model_{self.name}"
+
+    @property
+    def recipe(self) -> dict:
+        """What decides the outcome, next to the seed: the fields that two equal experiments share."""
+        values = asdict(self)
+        return {each.name: values[each.name] for each in fields(self) if each.compare}
+
+    def differences(self, recipe: dict) -> list[str]:
+        """Say in which fields a recorded recipe is another one: `["epochs 2, not 5"]`. Missing fields are defaults."""
+        defaults = {each.name: each.default for each in fields(self) if each.compare}
+        theirs = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.items()}
+        theirs = defaults | theirs
+        ours = self.recipe
+        return [f"{name} {theirs.get(name)}, not {ours.get(name)}" for name in theirs if theirs[name] != ours.get(name)]
+
+
+_V1 = "NeuralNetwork_v1"
+_PLAIN = "NeuralNetwork_v1_5_5"
+_BN = "NeuralNetwork_v1_5_5_BN"
+
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment
+    for experiment in (
+        # The published study.
+        Experiment("v1", _V1, epochs=5, published=10.0),
+        Experiment("v1_5_5", _PLAIN, epochs=25, published=72.8),
+        Experiment("v1_5_5_BN", _BN, epochs=40, published=92.1),
+        Experiment("v1_5_5_lrx2", _BN, epochs=10, lr=2e-3, published=91.6),
+        Experiment("v1_5_5_lrx4", _BN, epochs=18, lr=4e-3, published=92.2),
+        Experiment("v1_5_5_lrx8", _BN, epochs=10, lr=8e-3, published=92.1),
+        Experiment("resnet18", "resnet18", epochs=14, momentum=0.9, published=89.9, logs="resnet18_test"),
+    )
+}

@@ -1,0 +1,205 @@
+"""The networks of the study, and the changes to them that are experiments of their own.
+
+Every network takes images of shape (B, 1, 28, 28) and returns one value per class, shape (B, 10).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torchvision.models import ResNet, ResNet18_Weights
+
+from fashion.settings import FashionError
+
+
+class NeuralNetwork_v1(nn.Module):
+    """Two convolutions of a single channel and three linear layers: the pipeline test, 39,358 parameters.
+
+    Ends in a softmax, though the loss it is trained with applies one of its own; so did the published network.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 1, kernel_size=3),
+            nn.ReLU(),
+            nn.Conv2d(1, 1, kernel_size=3),
+            nn.ReLU(),
+            nn.Flatten(),
+        )
+        self.classifier = nn.Sequential(
+            nn.Linear(24 * 24, 64),
+            nn.ReLU(),
+            nn.Linear(64, 32),
+            nn.ReLU(),
+            nn.Linear(32, 10),
+            nn.Softmax(dim=1),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images, shape (B, 1, 28, 28), to class probabilities, shape (B, 10)."""
+        return self.classifier(self.features(images))
+
+
+class NeuralNetwork_v1_5_5(nn.Module):
+    """Six convolutions at full resolution and three linear layers: 25,993,898 parameters, most of them in one layer.
+
+    Ends in a softmax, as `NeuralNetwork_v1` does.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 32, kernel_size=3, padding=1),
+            nn.Conv2d(32, 32, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, kernel_size=3, padding=1),
+            nn.Conv2d(64, 64, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(64, 128, kernel_size=3, padding=1),
+            nn.Conv2d(128, 128, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+        )
+        self.classifier = nn.Sequential(
+            nn.Linear(128 * 28 * 28, 256),
+            nn.ReLU(),
+            nn.Linear(256, 64),
+            nn.ReLU(),
+            nn.Linear(64, 10),
+            nn.Softmax(dim=1),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images, shape (B, 1, 28, 28), to class probabilities, shape (B, 10)."""
+        return self.classifier(self.features(images))
+
+
+class NeuralNetwork_v1_5_5_BN(nn.Module):
+    """`NeuralNetwork_v1_5_5` with batch normalisation before each ReLU: 25,994,986 parameters.
+
+    Batch normalisation: Ioffe and Szegedy, 2015, https://arxiv.org/abs/1502.03167.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 32, kernel_size=3, padding=1),
+            nn.Conv2d(32, 32, kernel_size=3, padding=1),
+            nn.BatchNorm2d(32),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, kernel_size=3, padding=1),
+            nn.Conv2d(64, 64, kernel_size=3, padding=1),
+            nn.BatchNorm2d(64),
+            nn.ReLU(),
+            nn.Conv2d(64, 128, kernel_size=3, padding=1),
+            nn.Conv2d(128, 128, kernel_size=3, padding=1),
+            nn.BatchNorm2d(128),
+            nn.ReLU(),
+            nn.Flatten(),
+        )
+        self.classifier = nn.Sequential(
+            nn.Linear(128 * 28 * 28, 256),
+            nn.BatchNorm1d(256),
+            nn.ReLU(),
+            nn.Linear(256, 64),
+            nn.BatchNorm1d(64),
+            nn.ReLU(),
+            nn.Linear(64, 10),
+            nn.Softmax(dim=1),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images, shape (B, 1, 28, 28), to class probabilities, shape (B, 10)."""
+        return self.classifier(self.features(images))
+
+
+def resnet18(pretrained: bool = True) -> ResNet:
+    """Build torchvision's ResNet-18 with a stem for one channel and a head for ten classes: 11,175,370 parameters.
+
+    He et al., 2015, https://arxiv.org/abs/1512.03385. It returns logits: no softmax.
+
+    Args:
+        pretrained: start from torchvision's ImageNet weights. The head is new; the stem's filters are summed over
+            their colours, which is what they compute on a grey image.
+
+    Raises:
+        FashionError: the weights are neither in torchvision's cache nor to be downloaded.
+    """
+    model = torchvision.models.resnet18()
+    stem = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
+    if pretrained:
+        model.load_state_dict(_imagenet_weights())
+        stem.weight.data = model.conv1.weight.data.sum(dim=1, keepdim=True)
+    else:
+        nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")  # as torchvision initialises it
+    model.conv1 = stem
+    model.fc = nn.Linear(512, 10)
+    return model
+
+
+def without_softmax(model: nn.Module) -> nn.Module:
+    """Take the softmax off the end of a `NeuralNetwork_*`, in place: it returns logits, as its loss expects."""
+    if not isinstance(model.classifier[-1], nn.Softmax):
+        raise ValueError(f"{type(model).__name__} does not end in a softmax")
+    model.classifier = model.classifier[:-1]
+    return model
+
+
+def identity_convolutions(model: nn.Module) -> nn.Module:
+    """Let every convolution start by passing its input on, in place: one weight 1 in the middle, the others 0.
+
+    The Dirac initialisation of Zagoruyko and Komodakis, 2017, https://arxiv.org/abs/1706.00388; biases stay as drawn.
+    """
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.dirac_(layer.weight)
+    return model
+
+
+MODELS: dict[str, Callable[[], nn.Module]] = {
+    "NeuralNetwork_v1": NeuralNetwork_v1,
+    "NeuralNetwork_v1_5_5": NeuralNetwork_v1_5_5,
+    "NeuralNetwork_v1_5_5_BN": NeuralNetwork_v1_5_5_BN,
+    "resnet18": resnet18,
+}
+
+CHANGES: dict[str, Callable[[nn.Module], nn.Module]] = {
+    "without_softmax": without_softmax,
+    "identity_convolutions": identity_convolutions,
+}
+
+
+def build(model: str, changes: tuple[str, ...] = ()) -> nn.Module:
+    """Build the network that `MODELS` has under a name, and apply `CHANGES` to it in order.
+
+    The weights are drawn from torch's global generator: seed it with `torch.manual_seed` first.
+    """
+    network = MODELS[model]()
+    for change in changes:
+        network = CHANGES[change](network)
+    return network
+
+
+def summary(model: nn.Module, batch_size: int = 64) -> str:
+    """Return torchinfo's table of a model's layers, output shapes, parameters and multiply-adds, for one minibatch."""
+    from torchinfo import summary as torchinfo_summary
+
+    device = next(model.parameters()).device
+    table = str(torchinfo_summary(model, input_size=(batch_size, 1, 28, 28), device=device, verbose=0))
+    # torchinfo 1.8.0 relies on an older rule for formatting enums: newer Pythons print the name, not the letter.
+    return table.replace("Units.MEGABYTES", "M").replace("Units.GIGABYTES", "G")
+
+
+def _imagenet_weights() -> dict[str, Tensor]:
+    weights = ResNet18_Weights.DEFAULT
+    try:
+        return weights.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise FashionError(
+            f"the ImageNet weights of ResNet-18 cannot be loaded ({error}): put {Path(weights.url).name} into "
+            f"{Path(torch.hub.get_dir()) / 'checkpoints'}, or set TORCH_HOME to a folder that has it in "
+            "hub/checkpoints/; resnet18(pretrained=False) needs none"
+        ) from error

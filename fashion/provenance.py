@@ -1,0 +1,44 @@
+"""Where a run ran: hardware, versions, commit."""
+
+import platform
+import subprocess
+from pathlib import Path
+
+import torch
+import torchvision
+
+from fashion.settings import ROOT
+
+
+def provenance(device: torch.device) -> dict:
+    """Describe what a run on `device` ran on and with, for its record."""
+    return {
+        "device": device.type,
+        "hardware": _hardware(device),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+        },
+        "git_commit": _git_commit(),
+    }
+
+
+def _hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor() or platform.machine()
+    return f"{name}, {torch.get_num_threads()} threads" if device.type == "cpu" else f"{name}, {device.type}"
+
+
+def _git_commit() -> str | None:
+    if not (ROOT / ".git").exists():
+        return None
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,233 @@
+"""One experiment with one seed, on disk: train it, continue it, load it.
+
+A run is a directory, `<logs>/<stem>_logs/seed_<k>/`, of three files: `history.csv`, `run.json`, and `predictions.bin`,
+the class given to each evaluated image after the last epoch, one byte each. Runs that leave the test set alone and
+are evaluated on a validation split lie under `<logs>/validation/`.
+"""
+
+import csv
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from fashion import data as dataset
+from fashion.checkpoints import Checkpoint
+from fashion.data import Dataset, Loader
+from fashion.experiments import EXPERIMENTS, Experiment
+from fashion.models import build
+from fashion.provenance import provenance
+from fashion.settings import CHECKPOINTS, MODEL_LOGS, ROOT, FashionError, quick, writable
+from fashion.training import Epoch, choose_device, fit, predict
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recorded run.
+
+    Attributes:
+        info: what `run.json` holds: recipe, seed, sizes, where it ran, metrics of the last epoch.
+        history: one `Epoch` an epoch.
+        predictions: the class given to each evaluated image after the last epoch: uint8, shape (N,).
+    """
+
+    info: dict
+    history: list[Epoch]
+    predictions: np.ndarray
+
+    @property
+    def seed(self) -> int:
+        """The seed of its weights and of the order of its images."""
+        return self.info["seed"]
+
+    @property
+    def accuracy(self) -> float:
+        """Test accuracy after the last epoch, in percent: the result of a run."""
+        return self.history[-1].test_accuracy
+
+
+def run(
+    experiment: Experiment,
+    seed: int,
+    *,
+    logs: Path | str = MODEL_LOGS,
+    data: tuple[Dataset, Dataset] | None = None,
+    validation: bool = False,
+    retrain: bool = False,
+    after_epoch: Callable[[list[Epoch]], object] = lambda history: None,
+) -> Run:
+    """Train one experiment with one seed and record it; if it is recorded already, load it instead.
+
+    A run that was interrupted continues from its last completed epoch.
+
+    Args:
+        experiment: the recipe.
+        seed: of the weights and of the order of the images.
+        logs: the folder to record it in. `model_logs/`, the study's record, takes nothing but complete runs of
+            `EXPERIMENTS`.
+        data: training and test set, on the device to train on. Default: `fashion.data.load` on the accelerator, or on
+            the CPU where there is none.
+        validation: train on 54,000 training images and evaluate on the other 6,000 (`fashion.data.split`).
+        retrain: train even if the run is recorded, and replace the record.
+        after_epoch: called with the history so far after each epoch.
+
+    Raises:
+        FashionError: another recipe is recorded or half trained in this run's place, the study's record would take an
+            incomplete run, or a folder cannot be written.
+        FloatingPointError: a loss is not finite.
+    """
+    train, test = data or dataset.load(device=choose_device())
+    if validation:
+        train, test = dataset.split(train)
+    info = {
+        "experiment": experiment.name,
+        "seed": seed,
+        "recipe": experiment.recipe,
+        "evaluated_on": "validation" if validation else "test",
+        "train_images": len(train.labels),
+        "test_images": len(test.labels),
+    }
+    folder = _experiment_folder(experiment, logs, validation) / f"seed_{seed}"
+    record = None if retrain else load(folder)
+    if record:
+        _require_same(info, record.info, experiment, f"{folder} holds another run", "replace it with --retrain")
+        return record
+
+    folder = writable(folder)
+    _require_complete(info, experiment, folder)
+    path = _checkpoint_path(folder)
+    _require_writable(folder.parent, path.parent)
+
+    device = train.images.device
+    torch.manual_seed(seed)
+    model = build(experiment.model, experiment.changes).to(device)
+    optimiser = torch.optim.SGD(model.parameters(), lr=experiment.lr, momentum=experiment.momentum)
+    train_loader = Loader(train, experiment.batch_size, seed=seed)
+    test_loader = Loader(test, experiment.batch_size)
+    checkpoint = Checkpoint(path, model, optimiser, train_loader)
+    started, history = checkpoint.load() or (info, [])
+    _require_same(info, started, experiment, f"{path} is half of another run", "delete it to start afresh")
+
+    def save_and_tell(history: list[Epoch]) -> None:
+        checkpoint.save(info, history)
+        after_epoch(history)
+
+    history = fit(
+        model,
+        train_loader,
+        test_loader,
+        nn.CrossEntropyLoss(),
+        optimiser,
+        experiment.epochs,
+        history=history,
+        after_epoch=save_and_tell,
+        title=f"{experiment.name} seed {seed}",
+    )
+    info |= provenance(device) | {
+        "precision": "fp32",
+        "seconds": round(sum(epoch.seconds for epoch in history), 3),
+        "metrics": {name: getattr(history[-1], name) for name in Epoch._fields[1:-1]},
+    }
+    record = Run(info, history, predict(model, test_loader).numpy())
+    _write(record, folder)
+    checkpoint.remove()
+    return record
+
+
+def load(folder: Path) -> Run | None:
+    """Load the run that a directory holds; None if it holds none.
+
+    Raises:
+        FashionError: its files are not whole.
+    """
+    if not folder.exists() and _aside(folder).exists():
+        _aside(folder).rename(folder)  # `_write` was killed between its two renames
+    if not folder.exists():
+        return None
+    try:
+        info = json.loads((folder / "run.json").read_text())
+        with (folder / "history.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        history = [Epoch(int(row["epoch"]), *(float(row[name]) for name in Epoch._fields[1:])) for row in rows]
+        predictions = np.fromfile(folder / "predictions.bin", dtype=np.uint8)
+        if len(history) != info["recipe"]["epochs"] or len(predictions) != info["test_images"]:
+            raise ValueError(f"{len(history)} epochs, {len(predictions)} predictions")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FashionError(f"{folder} is not a whole run ({error}): delete it, or replace it with --retrain") from error
+    return Run(info, history, predictions)
+
+
+def recorded(experiment: Experiment, logs: Path | str = MODEL_LOGS, validation: bool = False) -> list[Run]:
+    """Load every recorded run of an experiment that has its recipe, in the order of their seeds."""
+    found = map(load, _experiment_folder(experiment, logs, validation).glob("seed_*"))
+    return sorted((run for run in found if not experiment.differences(run.info["recipe"])), key=lambda run: run.seed)
+
+
+def _experiment_folder(experiment: Experiment, logs: Path | str, validation: bool = False) -> Path:
+    return Path(logs) / ("validation" if validation else "") / f"{experiment.stem}_logs"
+
+
+def _checkpoint_path(folder: Path) -> Path:
+    place = folder.relative_to(ROOT if folder.is_relative_to(ROOT) else folder.anchor)
+    return writable(CHECKPOINTS / place.with_suffix(".pt"))
+
+
+def _require_same(ours: dict, theirs: dict, experiment: Experiment, what: str, remedy: str) -> None:
+    differences = experiment.differences(theirs["recipe"])
+    for name in ("seed", "train_images", "test_images"):
+        if ours[name] != theirs[name] and not quick():  # a rehearsal may show the record of a full run
+            differences.append(f"{name} {theirs[name]}, not {ours[name]}")
+    if differences:
+        raise FashionError(f"{what} ({'; '.join(differences)}): {remedy}")
+
+
+def _require_complete(info: dict, experiment: Experiment, folder: Path) -> None:
+    if not folder.resolve().is_relative_to(MODEL_LOGS.resolve()):
+        return
+    study = EXPERIMENTS.get(experiment.name)
+    if study is None:
+        why = f"{experiment.name} is not in EXPERIMENTS"
+    elif study != experiment:
+        why = f"{experiment.name} has {', '.join(experiment.differences(study.recipe))}"
+    elif (info["train_images"], info["test_images"]) not in ((60_000, 10_000), (54_000, 6_000)):
+        why = f"{info['train_images']} training images are not all"
+    else:
+        return
+    raise FashionError(f"{MODEL_LOGS.name}/ takes complete runs only ({why}): record this one elsewhere with --logs")
+
+
+def _require_writable(*folders: Path) -> None:
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            raise FashionError(f"cannot write to {folder} ({error.strerror}): choose another with --logs") from error
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _write(run: Run, folder: Path) -> None:
+    """Write all files of a run, or none: beside an older record, which they then replace."""
+    beside = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([Epoch._fields, *run.history])
+    (beside / "history.csv").write_text(table.getvalue())
+    (beside / "run.json").write_text(json.dumps(run.info, indent=2) + "\n")
+    (beside / "predictions.bin").write_bytes(run.predictions.tobytes())
+    if folder.exists():
+        shutil.rmtree(_aside(folder), ignore_errors=True)
+        folder.rename(_aside(folder))
+    beside.rename(folder)
+    shutil.rmtree(_aside(folder), ignore_errors=True)

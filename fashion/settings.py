@@ -1,0 +1,44 @@
+"""Where things lie, and whether this is a quick rehearsal: all that is read from the environment."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+_CHECKOUT = Path(__file__).resolve().parent.parent
+
+# The repository if the package runs from a checkout of it, else the working directory.
+ROOT = _CHECKOUT if (_CHECKOUT / "pyproject.toml").exists() else Path.cwd()
+
+MODEL_LOGS = ROOT / "model_logs"  # the study's record
+RUNS = ROOT / "runs"  # a user's own runs
+CHECKPOINTS = ROOT / "checkpoints"  # what interrupted runs continue from
+
+
+class FashionError(Exception):
+    """Something the user can put right; the command line shows it as one line and exits with code 2."""
+
+
+def data_directory() -> Path:
+    """The folder that holds, or will hold, `FashionMNIST/raw/`: `FASHION_DATA`, else `data/`."""
+    return Path(os.environ.get("FASHION_DATA") or ROOT / "data")
+
+
+def quick() -> bool:
+    """Whether `FASHION_QUICK` asks for a rehearsal: a few hundred images, and nothing kept."""
+    return bool(os.environ.get("FASHION_QUICK"))
+
+
+def writable(path: Path) -> Path:
+    """Where to write what belongs at `path`: there, or, on a rehearsal, in a scratch folder instead of the project."""
+    path = Path(path).absolute()
+    return _scratch() / path.relative_to(ROOT) if quick() and path.is_relative_to(ROOT) else path
+
+
+@cache
+def _scratch() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="fashion-quick-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

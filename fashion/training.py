@@ -1,0 +1,177 @@
+"""The training loop: an epoch of training, an evaluation, and the two in turn."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from tqdm.auto import tqdm
+
+from fashion.data import Loader
+from fashion.settings import FashionError
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+class Metrics(NamedTuple):
+    """Averages over images: the loss, and the accuracy in percent."""
+
+    loss: float
+    accuracy: float
+
+
+class Epoch(NamedTuple):
+    """One line of a history: the epoch, from 1; losses; accuracies in percent; seconds to train and test."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+    seconds: float
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """Return the device called `name`; by default the accelerator that torch finds, else the CPU.
+
+    Raises:
+        FashionError: there is no such device here.
+    """
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if name is None:
+        return accelerator or torch.device("cpu")
+    here = ["cpu"]
+    if accelerator:
+        here += [accelerator.type] + [f"{accelerator.type}:{i}" for i in range(torch.accelerator.device_count())]
+    if name not in here:
+        raise FashionError(f"there is no device {name!r} here, only {', '.join(here)}")
+    return torch.device(name)
+
+
+def train_epoch(
+    model: nn.Module,
+    loader: Loader,
+    loss_fn: LossFunction,
+    optimiser: Optimizer,
+    after_step: Callable[[], object] = lambda: None,
+) -> Metrics:
+    """Train a model for one epoch, in place.
+
+    Args:
+        model: on the loader's device.
+        loader: minibatches of images, shape (B, 1, 28, 28), and labels, shape (B,).
+        loss_fn: maps outputs, shape (B, 10), and labels to their mean loss, a scalar.
+        optimiser: of the model's own parameters.
+        after_step: called after each step, for a progress bar.
+
+    Returns:
+        Loss and accuracy of each image as it was trained on, in training mode and before the step it led to.
+
+    Raises:
+        FloatingPointError: the loss of a step, which the message names, is not finite.
+    """
+    model.train()
+    totals = _Totals()
+    for images, labels in loader:
+        outputs = model(images)
+        loss = loss_fn(outputs, labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        totals.add(outputs, labels, loss)
+        after_step()
+    return totals.metrics()
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, loader: Loader, loss_fn: LossFunction) -> Metrics:
+    """Measure a model, in evaluation mode, on all images of a loader. Arguments and errors as for `train_epoch`."""
+    model.eval()
+    totals = _Totals()
+    for images, labels in loader:
+        outputs = model(images)
+        totals.add(outputs, labels, loss_fn(outputs, labels))
+    return totals.metrics()
+
+
+@torch.no_grad()
+def predict(model: nn.Module, loader: Loader) -> Tensor:
+    """Return the class that a model, in evaluation mode, gives each image: uint8, shape (N,), on the CPU."""
+    model.eval()
+    return torch.cat([model(images).argmax(dim=1) for images, _ in loader]).to("cpu", torch.uint8)
+
+
+def fit(
+    model: nn.Module,
+    train: Loader,
+    test: Loader,
+    loss_fn: LossFunction,
+    optimiser: Optimizer,
+    epochs: int,
+    *,
+    history: Sequence[Epoch] = (),
+    after_epoch: Callable[[list[Epoch]], object] = lambda history: None,
+    title: str = "",
+) -> list[Epoch]:
+    """Train a model, in place, and test it after each epoch; a progress bar counts the steps.
+
+    Args:
+        model: on the loaders' device.
+        train: minibatches to train on.
+        test: minibatches to measure.
+        loss_fn: as for `train_epoch`.
+        optimiser: of the model's own parameters.
+        epochs: of the whole run, those in `history` included.
+        history: the epochs already trained, where a run continues.
+        after_epoch: called with the history so far after each epoch, to print or to save.
+        title: what the progress bar calls the run.
+
+    Returns:
+        The history: one `Epoch` for each epoch from 1 to `epochs`.
+
+    Raises:
+        FloatingPointError: a loss is not finite; the message names epoch and step.
+    """
+    history = list(history)
+    steps = len(train)
+    with tqdm(
+        total=epochs * steps, initial=len(history) * steps, desc=title, unit="step", leave=False, disable=None
+    ) as bar:
+        for epoch in range(len(history) + 1, epochs + 1):
+            bar.set_postfix_str(f"epoch {epoch} of {epochs}")
+            start = time.perf_counter()
+            try:
+                trained = train_epoch(model, train, loss_fn, optimiser, after_step=bar.update)
+                tested = evaluate(model, test, loss_fn)
+            except FloatingPointError as error:
+                raise FloatingPointError(f"epoch {epoch}, {error}") from None
+            history.append(Epoch(epoch, *trained, *tested, time.perf_counter() - start))
+            after_epoch(history)
+    return history
+
+
+class _Totals:
+    """What an epoch adds up. It stays on the device until the end: to read a value is to wait for the device."""
+
+    def __init__(self):
+        self.losses: list[Tensor] = []
+        self.correct: list[Tensor] = []
+        self.sizes: list[int] = []
+
+    def add(self, outputs: Tensor, labels: Tensor, loss: Tensor) -> None:
+        self.losses.append(loss.detach())
+        self.correct.append((outputs.argmax(dim=1) == labels).sum())
+        self.sizes.append(len(labels))
+
+    def metrics(self) -> Metrics:
+        losses = torch.stack(self.losses).cpu().double()
+        sizes = torch.tensor(self.sizes)
+        finite = losses.isfinite()
+        if not finite.all():
+            step = int(finite.logical_not().nonzero()[0])
+            raise FloatingPointError(f"step {step + 1}: the loss is {losses[step]:.0f}")
+        correct = int(torch.stack(self.correct).sum())
+        images = int(sizes.sum())
+        return Metrics(float(losses @ sizes.double()) / images, 100 * correct / images)
