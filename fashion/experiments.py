@@ -1,6 +1,8 @@
 """Every experiment of the study, as data: to change a recipe, change or add a line of `EXPERIMENTS`."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
+from itertools import combinations
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,25 @@ _V1 = "NeuralNetwork_v1"
 _PLAIN = "NeuralNetwork_v1_5_5"
 _BN = "NeuralNetwork_v1_5_5_BN"
 
+
+def _v1_variants() -> Iterator[Experiment]:
+    """Yield v1 with each of four changes, and with each combination of them."""
+    for size in (1, 2, 3, 4):
+        for made in combinations(("logits", "identity", "lrx10", "momentum"), size):
+            yield Experiment(
+                "_".join(("v1", *made)),
+                _V1,
+                epochs=5,
+                lr=1e-2 if "lrx10" in made else 1e-3,
+                momentum=0.9 if "momentum" in made else 0.0,
+                changes=tuple(change for change in made if change in ("logits", "identity")),
+            )
+
+
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
-        # The published study.
+        # The published study
         Experiment("v1", _V1, epochs=5, published=10.0),
         Experiment("v1_5_5", _PLAIN, epochs=25, published=72.8),
         Experiment("v1_5_5_BN", _BN, epochs=40, published=92.1),
@@ -66,5 +83,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment("v1_5_5_lrx4", _BN, epochs=18, lr=4e-3, published=92.2),
         Experiment("v1_5_5_lrx8", _BN, epochs=10, lr=8e-3, published=92.1),
         Experiment("resnet18", "resnet18", epochs=14, momentum=0.9, published=89.9, logs="resnet18_test"),
+        # Why v1 does not learn
+        *_v1_variants(),
     )
 }

@@ -167,8 +167,8 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
 }
 
 CHANGES: dict[str, Callable[[nn.Module], nn.Module]] = {
-    "without_softmax": without_softmax,
-    "identity_convolutions": identity_convolutions,
+    "logits": without_softmax,
+    "identity": identity_convolutions,
 }
 
 
