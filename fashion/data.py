@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchvision.datasets import FashionMNIST
 
-from fashion.settings import FashionError, data_directory, quick
+from fashion.settings import FashionError, data_directory
 
 CLASSES = tuple(FashionMNIST.classes)  # in the order of the labels 0 to 9
 
@@ -62,8 +62,6 @@ def load(directory: Path | str | None = None, device: torch.device | str = "cpu"
             ) from error
         raise FashionError(f"{raw} could not be unpacked: {str(error).splitlines()[0]}") from error
     train, test = (_as_tensors(each, device) for each in sets)
-    if quick():
-        return Dataset(*(tensor[:256] for tensor in train)), Dataset(*(tensor[:256] for tensor in test))
     return train, test
 
 

@@ -1,7 +1,7 @@
 """Every experiment of the study, as data: to change a recipe, change or add a line of `EXPERIMENTS`."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from itertools import combinations
 
 
@@ -40,17 +40,14 @@ class Experiment:
 
     @property
     def recipe(self) -> dict:
-        """What decides the outcome, next to the seed: the fields that two equal experiments share."""
-        values = asdict(self)
-        return {each.name: values[each.name] for each in fields(self) if each.compare}
+        """What decides the outcome, next to the seed: the fields that equal experiments share, as JSON has them."""
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.compare}
+        return values | {"changes": list(self.changes)}
 
     def differences(self, recipe: dict) -> list[str]:
-        """Say in which fields a recorded recipe is another one: `["epochs 2, not 5"]`. Missing fields are defaults."""
-        defaults = {each.name: each.default for each in fields(self) if each.compare}
-        theirs = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.items()}
-        theirs = defaults | theirs
-        ours = self.recipe
-        return [f"{name} {theirs.get(name)}, not {ours.get(name)}" for name in theirs if theirs[name] != ours.get(name)]
+        """Say where a recorded recipe is another one: `["epochs 2, not 5"]`. A field it lacks has its default."""
+        ours, theirs = self.recipe, Experiment("", "", 0).recipe | recipe
+        return [f"{name} {theirs[name]}, not {ours.get(name)}" for name in theirs if theirs[name] != ours.get(name)]
 
 
 _V1 = "NeuralNetwork_v1"

@@ -1,5 +1,6 @@
 """Every figure. Functions return a closed matplotlib figure: a notebook shows it once, as the value of its cell."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,12 +36,13 @@ def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
         raise ValueError(f"there are no runs of {experiment.name} to draw")
     figure, axes = _subplots(5, 3.75)
     epochs = [epoch.epoch for epoch in runs[0].history]
+    labels = {"train": "train", "test": runs[0].info["evaluated_on"]}
     for part, (colour, line) in _STYLES.items():
         values = np.array([[getattr(epoch, f"{part}_{metric}") for epoch in run.history] for run in runs])
         marker = "o" if len(epochs) == 1 else None
         if len(runs) > 1:
             axes.plot(epochs, values.T, colour, linewidth=0.7, alpha=0.5, linestyle=line)
-        axes.plot(epochs, values.mean(axis=0), colour, linewidth=2.5, linestyle=line, marker=marker, label=part)
+        axes.plot(epochs, values.mean(axis=0), colour, linewidth=2.5, linestyle=line, marker=marker, label=labels[part])
         if len(runs) >= 3:
             half = np.array([mean_interval(column)[1] for column in values.T])
             label = "95% interval of the mean" if part == "test" else None
@@ -61,19 +63,29 @@ def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
 
 
 def save_curves(experiment: Experiment, runs: Sequence[Run], logs: Path | str) -> list[Path]:
-    """Write the accuracy and the loss curves of an experiment into its folder under `logs`, and return both paths."""
-    folder = Path(logs) / f"{experiment.stem}_logs"
+    """Write the accuracy and the loss curves of an experiment to `curve_paths`, and return where they went."""
     return [
-        save(curves(experiment, runs, metric), folder / f"{experiment.stem}_{metric}.png")
-        for metric in ("accuracy", "loss")
+        save(curves(experiment, runs, metric), path, source=digest(runs))
+        for metric, path in zip(("accuracy", "loss"), curve_paths(experiment, logs), strict=True)
     ]
 
 
-def save(figure: Figure, path: Path | str) -> Path:
-    """Write a figure as a PNG file, and return where it went."""
+def curve_paths(experiment: Experiment, logs: Path | str) -> tuple[Path, Path]:
+    """Return where the accuracy and the loss curves of an experiment belong."""
+    folder = Path(logs) / f"{experiment.stem}_logs"
+    return folder / f"{experiment.stem}_accuracy.png", folder / f"{experiment.stem}_loss.png"
+
+
+def digest(runs: Sequence[Run]) -> str:
+    """Return a fingerprint of the histories that a figure is drawn from, by which a stale figure is found."""
+    return hashlib.sha256(repr([(run.seed, run.history) for run in runs]).encode()).hexdigest()
+
+
+def save(figure: Figure, path: Path | str, source: str = "") -> Path:
+    """Write a figure as a PNG file that keeps `source` in its metadata, and return where it went."""
     path = writable(Path(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Software": None})
+    figure.savefig(path, metadata={"Software": None, "Source": source})
     return path
 
 
@@ -128,7 +140,7 @@ def _subplots(width: float, height: float, rows: int = 1, columns: int = 1) -> t
 
 
 def _show(axes: Axes, image: Tensor) -> None:
-    axes.imshow(image.squeeze(0).cpu(), cmap="gray_r", vmin=-1, vmax=1)
+    axes.imshow(image.squeeze(0).cpu().numpy(), cmap="gray_r", vmin=-1, vmax=1)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
 

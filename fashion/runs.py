@@ -86,6 +86,8 @@ def run(
     train, test = data or dataset.load(device=choose_device())
     if validation:
         train, test = dataset.split(train)
+    if quick():
+        train, test = (Dataset(each.images[:256], each.labels[:256]) for each in (train, test))
     info = {
         "experiment": experiment.name,
         "seed": seed,

@@ -27,7 +27,7 @@ def data_directory() -> Path:
 
 
 def quick() -> bool:
-    """Whether `FASHION_QUICK` asks for a rehearsal: a few hundred images, and nothing kept."""
+    """Whether `FASHION_QUICK` asks for a rehearsal: runs see 256 images, and nothing is written into the project."""
     return bool(os.environ.get("FASHION_QUICK"))
 
 

@@ -1,0 +1,195 @@
+"""The command line: `fashion list`, `fashion run`, `fashion report`."""
+
+import sys
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fashion.experiments import EXPERIMENTS, Experiment
+from fashion.settings import MODEL_LOGS, ROOT, RUNS, FashionError, writable
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from fashion.runs import Run
+
+app = typer.Typer(
+    help="A small, honest, reproducible deep-learning study of Fashion-MNIST.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_UsageError = typer.BadParameter.__base__  # click's, which newer typers carry inside
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; what the user can put right ends it with one line and exit code 2."""
+    try:
+        code = app(arguments, standalone_mode=False)
+        if code == 130:  # how newer typers pass an interrupt on
+            raise KeyboardInterrupt
+    except FashionError as error:
+        code = _complain(str(error), 2)
+    except _UsageError as error:
+        code = _complain(error.format_message(), 2)
+    except FloatingPointError as error:
+        code = _complain(f"training failed at {error}", 1)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _complain("interrupted; the same command continues from the last completed epoch", 130)
+    sys.exit(code)
+
+
+@app.command("list")
+def list_experiments(
+    logs: Annotated[Path, typer.Option(help="Folder of the record.")] = MODEL_LOGS,
+) -> None:
+    """List every experiment: its model and recipe, the recorded seeds, and their mean accuracy."""
+    import pandas as pd
+
+    from fashion.report import percent
+    from fashion.runs import recorded
+
+    rows = []
+    for experiment in EXPERIMENTS.values():
+        runs = recorded(experiment, logs)
+        recipe = f"{experiment.epochs} epochs, lr {experiment.lr:g}"
+        recipe += f", momentum {experiment.momentum:g}" if experiment.momentum else ""
+        rows.append(
+            {
+                "experiment": experiment.name,
+                "model": " + ".join((experiment.model, *experiment.changes)),
+                "recipe": recipe,
+                "seeds": ",".join(str(run.seed) for run in runs),
+                "test accuracy, %": percent(runs) if runs else "",
+            }
+        )
+    _show(pd.DataFrame(rows))
+
+
+@app.command()
+def run(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Experiments; `fashion list` names them.")],
+    seeds: Annotated[str, typer.Option(help="Such as 0-4 or 0,2.")] = "0",
+    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    device: Annotated[str | None, typer.Option(help="Such as cpu or cuda. [default: an accelerator, else cpu]")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the dataset. [default: $FASHION_DATA, else data]")
+    ] = None,
+    logs: Annotated[Path, typer.Option(help="Folder to record in; model_logs is the study's.")] = RUNS,
+    validation: Annotated[
+        bool, typer.Option("--validation", help="Hold 6,000 training images out to evaluate on, not the test set.")
+    ] = False,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Train again what is recorded.")] = False,
+) -> None:
+    """Train experiments, or load what is recorded of them, and compare them with the study's record.
+
+    An interrupted run continues from its last completed epoch when the same command is given again.
+    """
+    experiments = [_experiment(name, epochs) for name in names]
+    numbers = _numbers(seeds)
+
+    import pandas as pd
+
+    from fashion import plotting
+    from fashion.data import load
+    from fashion.report import percent
+    from fashion.runs import recorded
+    from fashion.training import choose_device
+
+    dataset = load(data, choose_device(device))
+    rows, figures = [], []
+    for experiment in experiments:
+        options = {"logs": logs, "data": dataset, "validation": validation, "retrain": retrain}
+        done = [_run_seed(experiment, seed, options) for seed in numbers]
+        mine = recorded(experiment, writable(logs), validation) or done
+        study = recorded(EXPERIMENTS[experiment.name], MODEL_LOGS, validation)
+        figures += plotting.save_curves(experiment, mine, logs / "validation" if validation else logs)
+        rows.append(
+            {
+                "experiment": experiment.name,
+                "epochs": experiment.epochs,
+                "your seeds": ",".join(str(run.seed) for run in mine),
+                "yours, %": percent(mine),
+                "the study, %": percent(study) if study else "",
+                "n": len(study),
+                "published, %": "" if experiment.published is None else f"{experiment.published:.1f}",
+            }
+        )
+    _show(pd.DataFrame(rows))
+    typer.echo("\nPlots:")
+    for figure in figures:
+        typer.echo(f"  {figure.relative_to(Path.cwd()) if figure.is_relative_to(Path.cwd()) else figure}")
+
+
+@app.command()
+def report(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if something is stale.")] = False,
+) -> None:
+    """Write the README's table and the study's curves from the records in model_logs/."""
+    from fashion import report
+
+    if check:
+        report.check()
+        typer.echo("README.md and the curves are as the records have them.")
+        return
+    for path in report.write():
+        typer.echo(path.relative_to(ROOT))
+
+
+def _experiment(name: str, epochs: int | None) -> Experiment:
+    if name not in EXPERIMENTS:
+        names = {each.lower(): each for each in EXPERIMENTS}
+        close = get_close_matches(name.lower(), names, n=1)
+        hint = f"did you mean {names[close[0]]}?" if close else "`fashion list` names them all"
+        raise FashionError(f"there is no experiment {name!r}: {hint}")
+    if epochs is None:
+        return EXPERIMENTS[name]
+    if epochs < 1:
+        raise FashionError(f"--epochs must be at least 1, not {epochs}: leave it out for the recipe's own")
+    return replace(EXPERIMENTS[name], epochs=epochs)
+
+
+def _numbers(seeds: str) -> list[int]:
+    numbers = []
+    for part in seeds.split(","):
+        first, dash, last = part.partition("-")
+        if not (first.isdecimal() and (last.isdecimal() if dash else True) and int(last or first) >= int(first)):
+            raise FashionError(f"--seeds takes numbers from 0, such as 0-4 or 0,2: not {seeds!r}")
+        numbers += range(int(first), int(last or first) + 1)
+    return sorted(set(numbers))
+
+
+def _run_seed(experiment: Experiment, seed: int, options: dict) -> "Run":
+    from tqdm.auto import tqdm
+
+    from fashion.runs import run
+
+    title = f"{experiment.name} seed {seed}"
+    trained = False
+
+    def tell(history: list) -> None:
+        nonlocal trained
+        trained = True
+        last = history[-1]
+        tqdm.write(
+            f"{title}  epoch {last.epoch}/{experiment.epochs}  "
+            f"train {last.train_loss:.4f} {last.train_accuracy:.2f}%  "
+            f"test {last.test_loss:.4f} {last.test_accuracy:.2f}%  {last.seconds:.1f} s"
+        )
+
+    record = run(experiment, seed, after_epoch=tell, **options)
+    if not trained:
+        typer.echo(f"{title}  recorded already, {record.accuracy:.2f}%; --retrain trains it again")
+    return record
+
+
+def _show(table: "DataFrame") -> None:
+    typer.echo("\n" + table.to_markdown(index=False, tablefmt="simple", disable_numparse=True))
+
+
+def _complain(message: str, code: int) -> int:
+    typer.echo(f"fashion: {message}", err=True)
+    return code

@@ -1,0 +1,58 @@
+"""What flows through a network: activations forward, gradients backward."""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from fashion.training import LossFunction
+
+
+class Flow(NamedTuple):
+    """What one minibatch does in one layer.
+
+    Attributes:
+        layer: its name in the model, and its type.
+        active: the share of its outputs that are not zero, 0 to 1.
+        spread: how far its outputs tell images apart: their standard deviation over the images, averaged over units.
+        gradient: the norm of the loss's gradient with respect to its weight; None for a layer that has none.
+    """
+
+    layer: str
+    active: float
+    spread: float
+    gradient: float | None
+
+
+def flow(model: nn.Module, images: Tensor, labels: Tensor, loss_fn: LossFunction) -> list[Flow]:
+    """Send one minibatch forward and backward through a model, and describe each of its layers, in order.
+
+    The model's weights stay as they are; gradients that it holds are replaced.
+
+    Args:
+        model: in the mode it is to be looked at, on the images' device.
+        images: shape (B, 1, 28, 28).
+        labels: shape (B,).
+        loss_fn: maps outputs, shape (B, 10), and labels to their mean loss.
+    """
+    layers = {name: layer for name, layer in model.named_modules() if not list(layer.children())}
+    outputs: dict[nn.Module, Tensor] = {}
+
+    def note(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
+        outputs[layer] = output.detach()
+
+    hooks = [layer.register_forward_hook(note) for layer in layers.values()]
+    try:
+        model.zero_grad()
+        loss_fn(model(images), labels).backward()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [
+        Flow(
+            f"{name} {type(layer).__name__}",
+            (outputs[layer] != 0).float().mean().item(),
+            outputs[layer].std(dim=0).mean().item(),
+            layer.weight.grad.norm().item() if getattr(layer, "weight", None) is not None else None,
+        )
+        for name, layer in layers.items()
+    ]

@@ -1,0 +1,88 @@
+"""The README's generated parts, and the tables that the command line and the notebooks show."""
+
+import re
+from collections.abc import Iterable
+from math import isnan
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from fashion import plotting
+from fashion.experiments import EXPERIMENTS, Experiment
+from fashion.runs import Run, recorded
+from fashion.settings import MODEL_LOGS, ROOT, FashionError
+from fashion.statistics import mean_interval
+
+README = ROOT / "README.md"
+
+
+def percent(runs: list[Run]) -> str:
+    """Write the mean last-epoch accuracy in percent, from three seeds on with its 95% interval: `10.00 ± 0.00`."""
+    mean, half = mean_interval([run.accuracy for run in runs])
+    return f"{mean:.2f}" if len(runs) < 3 or isnan(half) else f"{mean:.2f} ± {half:.2f}"
+
+
+def results(experiments: Iterable[Experiment], logs: Path | str = MODEL_LOGS, validation: bool = False) -> pd.DataFrame:
+    """Tabulate the recorded runs of experiments, one row each; an experiment without any is left out."""
+    rows = []
+    for experiment in experiments:
+        runs = recorded(experiment, logs, validation)
+        if runs:
+            seconds = [epoch.seconds for run in runs for epoch in run.history]
+            rows.append(
+                {
+                    "experiment": experiment.name,
+                    "published": "" if experiment.published is None else f"{experiment.published:.1f}",
+                    "ours": percent(runs),
+                    "n": len(runs),
+                    "epochs": experiment.epochs,
+                    "s/epoch": f"{sum(seconds) / len(seconds):.1f}",
+                    "hardware": "; ".join(sorted({f"{run.info['hardware']}, {run.info['precision']}" for run in runs})),
+                    "command": f"`fashion run {experiment.name} --seeds {runs[0].seed}-{runs[-1].seed}`",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def write(readme: Path = README, logs: Path | str = MODEL_LOGS) -> list[Path]:
+    """Redraw the curves of every recorded experiment, write the README's table, and return the files written."""
+    figures = [
+        path
+        for experiment in EXPERIMENTS.values()
+        if (runs := recorded(experiment, logs))
+        for path in plotting.save_curves(experiment, runs, logs)
+    ]
+    readme.write_text(_with_results(readme.read_text(), logs))
+    return [*figures, readme]
+
+
+def check(readme: Path = README, logs: Path | str = MODEL_LOGS) -> None:
+    """Compare the README's table and the curves with the records.
+
+    Raises:
+        FashionError: one of them is stale or missing.
+    """
+    stale = []
+    if readme.read_text() != _with_results(readme.read_text(), logs):
+        stale.append(readme)
+    for experiment in EXPERIMENTS.values():
+        if runs := recorded(experiment, logs):
+            stale += [
+                path for path in plotting.curve_paths(experiment, logs) if _drawn_from(path) != plotting.digest(runs)
+            ]
+    if stale:
+        raise FashionError(f"not as the records have it: {', '.join(map(str, stale))}; `fashion report` writes it anew")
+
+
+def _with_results(text: str, logs: Path | str) -> str:
+    table = results(EXPERIMENTS.values(), logs).to_markdown(index=False, disable_numparse=True)
+    begin, end = "<!-- results: written by `fashion report` -->", "<!-- /results -->"
+    return re.sub(f"{re.escape(begin)}.*{re.escape(end)}", lambda _: f"{begin}\n{table}\n{end}", text, flags=re.DOTALL)
+
+
+def _drawn_from(figure: Path) -> str | None:
+    if not figure.exists():
+        return None
+    with Image.open(figure) as image:
+        return image.info.get("Source")

@@ -1,0 +1,43 @@
+"""What the tests share."""
+
+import pytest
+import torch
+
+from fashion import Dataset, load, runs
+
+
+@pytest.fixture(autouse=True)
+def no_rehearsal(monkeypatch):
+    """Tests see the package as a user does; those that rehearse say so."""
+    monkeypatch.delenv("FASHION_QUICK", raising=False)
+    monkeypatch.delenv("FASHION_DATA", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def checkpoints(monkeypatch, tmp_path):
+    """Half-trained runs of the tests stay out of the project."""
+    folder = tmp_path / "checkpoints"
+    monkeypatch.setattr(runs, "CHECKPOINTS", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def full():
+    """All images."""
+    return load()
+
+
+@pytest.fixture(scope="session")
+def small(full):
+    """The first 200 training and 100 test images."""
+    train, test = full
+    return Dataset(train.images[:200], train.labels[:200]), Dataset(test.images[:100], test.labels[:100])
+
+
+@pytest.fixture
+def noise():
+    """150 images of noise, more than two minibatches of 64, with labels at random."""
+    generator = torch.Generator().manual_seed(0)
+    return Dataset(
+        torch.rand(150, 1, 28, 28, generator=generator) * 2 - 1, torch.randint(10, (150,), generator=generator)
+    )

@@ -1,0 +1,119 @@
+import shutil
+
+import pytest
+
+from fashion import cli, report, runs
+from fashion.settings import ROOT
+
+
+def call(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(list(arguments))
+    output = capsys.readouterr()
+    return stop.value.code or 0, output.out, output.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "v1_5_5_bn"], "there is no experiment 'v1_5_5_bn': did you mean v1_5_5_BN?"),
+        (["run", "resnet"], "there is no experiment 'resnet': did you mean resnet18?"),
+        (["run", "qqq"], "there is no experiment 'qqq': `fashion list` names them all"),
+        (["run", "v1", "--seeds", "-1"], "--seeds takes numbers from 0, such as 0-4 or 0,2: not '-1'"),
+        (["run", "v1", "--seeds", "4-0"], "--seeds takes numbers from 0, such as 0-4 or 0,2: not '4-0'"),
+        (["run", "v1", "--seeds", "one"], "--seeds takes numbers from 0, such as 0-4 or 0,2: not 'one'"),
+        (["run", "v1", "--epochs", "-2"], "--epochs must be at least 1, not -2: leave it out for the recipe's own"),
+        (["run", "v1", "--epochs", "0"], "--epochs must be at least 1, not 0: leave it out for the recipe's own"),
+        (["run", "v1", "--epochs", "many"], "Invalid value for '--epochs'"),
+        (["run", "v1", "--device", "tpu"], "there is no device 'tpu' here, only cpu"),
+        (["run", "v1", "--data", "{file}"], "could not be"),
+        (["run", "v1", "--logs", "{file}"], "choose another with --logs"),
+        (
+            ["run", "v1", "--epochs", "2", "--logs", str(ROOT / "model_logs"), "--seeds", "987"],
+            "v1 has epochs 5, not 2",
+        ),
+        (["run"], "Missing argument"),
+        (["run", "v1", "--sedes", "1"], "--seeds"),
+        (["rnu", "v1"], "No such command 'rnu'"),
+    ],
+)
+def test_what_the_user_can_put_right_is_one_line_and_code_2(capsys, tmp_path, arguments, message):
+    file = tmp_path / "file"
+    file.write_text("")
+    code, out, err = call(capsys, *(argument.format(file=file) for argument in arguments))
+    assert code == 2 and out == ""
+    assert err.startswith("fashion: ") and err.count("\n") == 1 and message in err
+
+
+def test_run_trains_compares_and_says_where_the_plots_are(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHION_QUICK", "1")
+    arguments = ("run", "v1", "v1_logits", "--seeds", "0,2-3", "--logs", str(tmp_path))
+    code, out, _ = call(capsys, *arguments)
+    assert code == 0
+    assert [line for line in out.splitlines() if line.startswith("v1 seed 2  epoch")][4].startswith(
+        "v1 seed 2  epoch 5/5  train "
+    )
+    header = next(line for line in out.splitlines() if "published" in line)
+    assert [title.strip() for title in header.split("  ") if title.strip()] == [
+        "experiment", "epochs", "your seeds", "yours, %", "the study, %", "n", "published, %",
+    ]  # fmt: skip
+    row = next(line for line in out.splitlines() if line.startswith("v1 ") and "0,2,3" in line)
+    assert row.rstrip().endswith("10.0")
+    for name in ("v1", "v1_logits"):
+        for metric in ("accuracy", "loss"):
+            path = tmp_path / f"model_{name}_logs" / f"model_{name}_{metric}.png"
+            assert path.exists() and str(path) in out
+
+    code, out, _ = call(capsys, *arguments)
+    assert code == 0 and "epoch 1/5" not in out and "v1 seed 0  recorded already" in out
+    code, out, _ = call(capsys, *arguments, "--retrain")
+    assert code == 0 and "v1 seed 0  epoch 1/5" in out
+
+
+def test_a_run_that_diverges_is_one_line_and_code_1(capsys, tmp_path, monkeypatch):
+    def diverge(*_, **__):
+        raise FloatingPointError("epoch 2, step 7: the loss is nan")
+
+    monkeypatch.setattr(runs, "fit", diverge)
+    code, _, err = call(capsys, "run", "v1", "--logs", str(tmp_path))
+    assert code == 1 and err == "fashion: training failed at epoch 2, step 7: the loss is nan\n"
+
+
+def test_interrupted_says_how_to_go_on(capsys, tmp_path, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "fit", interrupt)
+    code, _, err = call(capsys, "run", "v1", "--logs", str(tmp_path))
+    assert code == 130 and "the same command continues" in err
+
+
+def test_list_shows_every_experiment(capsys):
+    code, out, _ = call(capsys, "list")
+    assert code == 0
+    for name in cli.EXPERIMENTS:
+        assert any(line.startswith(f"{name} ") for line in out.splitlines())
+    assert "14 epochs, lr 0.001, momentum 0.9" in out
+
+
+def test_the_committed_readme_and_curves_are_as_the_records_have_them():
+    report.check()
+
+
+def test_a_stale_readme_or_figure_is_found(tmp_path):
+    readme, logs = tmp_path / "README.md", tmp_path / "model_logs"
+    shutil.copytree(ROOT / "model_logs", logs)
+    shutil.copy(ROOT / "README.md", readme)
+    report.check(readme, logs)
+
+    text = readme.read_text()
+    readme.write_text(text.replace("| v1 ", "| v2 "))
+    with pytest.raises(report.FashionError, match=r"README.md; `fashion report`"):
+        report.check(readme, logs)
+    report.write(readme, logs)
+    assert readme.read_text() == text
+    report.check(readme, logs)
+
+    shutil.rmtree(logs / "model_v1_logs" / "seed_4")
+    with pytest.raises(report.FashionError, match=r"README.md.*model_v1_accuracy.png.*model_v1_loss.png"):
+        report.check(readme, logs)

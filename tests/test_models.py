@@ -1,0 +1,98 @@
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from fashion import FashionError, build, resnet18, summary
+from fashion.models import CHANGES, MODELS
+
+REFERENCE = Path(__file__).parent / "reference"
+
+
+@pytest.mark.parametrize(
+    ("table", "make"),
+    [
+        ("v1", MODELS["NeuralNetwork_v1"]),
+        ("v1_5_5", MODELS["NeuralNetwork_v1_5_5"]),
+        ("v1_5_5_BN", MODELS["NeuralNetwork_v1_5_5_BN"]),
+        ("resnet18", lambda: resnet18(pretrained=False)),
+    ],
+)
+def test_the_tables_are_the_published_ones(table, make):
+    expected = (REFERENCE / f"summary_{table}.txt").read_text()
+    assert summary(make()).splitlines() == expected.splitlines()
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """An empty cache for weights, and no network."""
+
+    def refuse(url, *_, **__):
+        raise URLError("no network")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    return tmp_path / "hub" / "checkpoints"
+
+
+def test_missing_weights_are_an_error_that_helps(hub):
+    with pytest.raises(FashionError) as error:
+        resnet18()
+    message = str(error.value)
+    assert "resnet18-f37072fd.pth" in message and str(hub) in message and "TORCH_HOME" in message
+    assert "pretrained=False" in message and "\n" not in message
+
+
+def test_damaged_weights_are_an_error_that_helps(hub):
+    hub.mkdir(parents=True, exist_ok=True)
+    (hub / "resnet18-f37072fd.pth").write_bytes(b"PK\x03\x04 not weights")
+    with pytest.raises(FashionError, match=r"cannot be loaded .*resnet18-f37072fd.pth"):
+        resnet18()
+
+
+def test_cached_weights_are_used(hub):
+    hub.mkdir(parents=True, exist_ok=True)
+    source = torchvision.models.resnet18()
+    torch.save(source.state_dict(), hub / "resnet18-f37072fd.pth")
+    model = resnet18()
+    weights = model.state_dict()
+    for name, value in source.state_dict().items():
+        if name not in ("conv1.weight", "fc.weight", "fc.bias"):
+            assert torch.equal(weights[name], value), name
+    grey = torch.randn(2, 1, 28, 28)
+    torch.testing.assert_close(model.conv1(grey), source.conv1(grey.expand(-1, 3, -1, -1)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name.startswith("NeuralNetwork")])
+def test_the_networks_return_probabilities_and_without_softmax_logits(name):
+    torch.manual_seed(0)
+    model = build(name).eval()
+    torch.manual_seed(0)
+    bare = build(name, ("logits",)).eval()
+    images = torch.randn(3, 1, 28, 28)
+    torch.testing.assert_close(model(images), bare(images).softmax(dim=1))
+    assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in bare.parameters())
+    with pytest.raises(ValueError, match="does not end in a softmax"):
+        CHANGES["logits"](bare)
+
+
+def test_identity_convolutions_pass_the_image_on():
+    torch.manual_seed(0)
+    model = build("NeuralNetwork_v1", ("identity",))
+    images = torch.rand(2, 1, 28, 28)
+    first, second = model.features[0], model.features[2]
+    torch.testing.assert_close(first(images), images[..., 1:-1, 1:-1] + first.bias.item())
+    torch.testing.assert_close(second(images), images[..., 1:-1, 1:-1] + second.bias.item())
+    torch.manual_seed(0)
+    published = build("NeuralNetwork_v1")
+    for ours, theirs in zip(model.classifier.parameters(), published.classifier.parameters(), strict=True):
+        assert torch.equal(ours, theirs)  # same seed, same other weights: the comparison is paired
+
+
+def test_resnet18_returns_logits_of_ten_classes():
+    model = resnet18(pretrained=False).eval()
+    assert model(torch.randn(2, 1, 28, 28)).shape == (2, 10)
+    assert isinstance(model.fc, nn.Linear)

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fashion import EXPERIMENTS, Run, plotting
+from fashion.training import Epoch
+
+
+def made_up(seeds, epochs=5):
+    generator = np.random.default_rng(0)
+    return [
+        Run(
+            {"seed": seed, "evaluated_on": "test"},
+            [
+                Epoch(e, 2 - 0.1 * e, 80 + e, 2.1 - 0.1 * e, 79 + e + generator.random(), 1)
+                for e in range(1, epochs + 1)
+            ],
+            np.zeros(0, np.uint8),
+        )
+        for seed in range(seeds)
+    ]
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 5])
+def test_curves_say_what_they_show(seeds):
+    axes = plotting.curves(EXPERIMENTS["v1_5_5"], made_up(seeds), "accuracy").axes[0]
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend[:2] == ["train", "test"] and "published 72.8%" in legend
+    assert ("95% interval of the mean" in legend) == (seeds >= 3)
+    assert axes.get_xlabel() == "epoch" and axes.get_ylabel() == "accuracy"
+    assert axes.get_title() == f"v1_5_5, {'1 seed' if seeds == 1 else f'mean of {seeds} seeds'}"
+    thin = [line for line in axes.lines if line.get_linewidth() < 1]
+    assert len(thin) == (0 if seeds == 1 else 2 * seeds)
+    ticks = [tick for tick in axes.get_xticks() if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]]
+    assert all(float(tick).is_integer() for tick in ticks) and 1 in ticks
+    assert axes.yaxis.get_major_formatter()(80) == "80%"
+    assert axes.get_ylim()[1] <= 100
+
+
+def test_the_mean_is_the_mean():
+    runs = made_up(3)
+    axes = plotting.curves(EXPERIMENTS["v1"], runs, "loss").axes[0]
+    test_mean = next(line for line in axes.lines if line.get_label() == "test")
+    expected = np.mean([[epoch.test_loss for epoch in run.history] for run in runs], axis=0)
+    assert np.allclose(test_mean.get_ydata(), expected)
+    assert "published" not in " ".join(text.get_text() for text in axes.get_legend().get_texts())
+
+
+def test_a_flat_curve_looks_flat():
+    flat = [Run({"seed": 0, "evaluated_on": "test"}, [Epoch(e, 2.3, 10.0, 2.3, 10.01, 1) for e in (1, 2)], None)]
+    low, high = plotting.curves(EXPERIMENTS["v1"], flat, "accuracy").axes[0].get_ylim()
+    assert high - low >= 5
+
+
+def test_no_runs_no_figure():
+    with pytest.raises(ValueError, match="no runs of v1"):
+        plotting.curves(EXPERIMENTS["v1"], [], "loss")
+
+
+def test_figures_are_written_and_not_blank(tmp_path, small):
+    paths = plotting.save_curves(EXPERIMENTS["resnet18"], made_up(3), tmp_path)
+    assert [path.relative_to(tmp_path).as_posix() for path in paths] == [
+        "resnet18_test_logs/resnet18_test_accuracy.png",
+        "resnet18_test_logs/resnet18_test_loss.png",
+    ]
+    others = {
+        "samples": plotting.samples(small[1], each=3),
+        "predictions": plotting.predictions(small[1], torch.zeros(100, dtype=torch.uint8)),
+        "accuracies": plotting.final_accuracies({"v1": [10, 10], "v1_fixed": [85, 84]}, "accuracy"),
+    }
+    paths += [plotting.save(figure, tmp_path / f"{name}.png") for name, figure in others.items()]
+    for path in paths:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("L"))
+        assert min(pixels.shape) > 200 and pixels.std() > 10, path
+
+
+def test_predictions_name_both_classes(small):
+    images = type(small[1])(*(tensor[:2] for tensor in small[1]))  # an ankle boot and a pullover
+    right, wrong = plotting.predictions(images, torch.tensor([9, 0])).axes[:2]
+    assert right.get_title() == "predicted Ankle boot\nactual Ankle boot"
+    assert wrong.get_title() == "predicted T-shirt/top\nactual Pullover"
+    assert right.title.get_color() != wrong.title.get_color()
+
+
+def test_a_digest_tells_histories_apart():
+    assert plotting.digest(made_up(3)) == plotting.digest(made_up(3))
+    assert plotting.digest(made_up(3)) != plotting.digest(made_up(2))

@@ -1,0 +1,61 @@
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from fashion import CLASSES, settings
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    tomllib = pytest.importorskip("tomli")
+
+ROOT = settings.ROOT
+README = (ROOT / "README.md").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_environment_yml_agrees_with_pyproject():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert environment["channels"] == ["conda-forge"]
+    *conda, last = environment["dependencies"]
+    assert last == {"pip": ["-e .[dev]"]}
+    names = {"pytorch": "torch"}
+    conda = dict(entry.partition(" ")[::2] for entry in conda)
+    assert conda.pop("python") == PROJECT["requires-python"]
+    assert conda.pop("pip") == ""
+    assert sorted(names.get(name, name) + version for name, version in conda.items()) == sorted(PROJECT["dependencies"])
+
+
+def test_the_readme_opens_with_the_two_commands():
+    commands = ["pip install -e . && fashion run v1 v1_fixed", 'pip install -e ".[dev]" && pytest']
+    opening = README[:1500]
+    assert [opening.count(command) for command in commands] == [1, 1]
+    assert commands[1] in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_dataset_has_its_licence():
+    text = (ROOT / "data" / "FashionMNIST" / "README.md").read_text()
+    assert "Zalando SE" in text and "8d4fb7e6c68d591d4c3dfef9ec88bf0d" in text
+    assert len(CLASSES) == 10
+
+
+def test_links_in_the_readme_lead_somewhere():
+    import re
+
+    targets = re.findall(r"(?:\]\(|src=\")([^)\"#]+)", README)
+    local = [target for target in targets if "://" not in target]
+    assert local
+    assert [target for target in local if not (ROOT / target).exists()] == []
+
+
+def test_the_notebooks_leave_no_trace():
+    def status():
+        return subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True).stdout
+
+    before = status()
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "notebooks"]
+    rehearsal = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert rehearsal.returncode == 0, rehearsal.stdout[-3000:]
+    assert status() == before

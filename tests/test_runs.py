@@ -1,0 +1,234 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fashion import EXPERIMENTS, Dataset, Experiment, FashionError, recorded, run, runs, settings
+from fashion.training import Epoch
+
+LEARNER = Experiment("learner", "NeuralNetwork_v1", epochs=4, lr=0.05, momentum=0.9, changes=("logits", "identity"))
+
+
+def outcome(record):
+    """All of a run but its timings."""
+    return [epoch._replace(seconds=0.0) for epoch in record.history], record.predictions.tolist()
+
+
+def seed_folder(logs, seed=0):
+    return logs / "model_learner_logs" / f"seed_{seed}"
+
+
+def test_a_run_is_recorded_and_loaded(tmp_path, small):
+    record = run(LEARNER, 3, logs=tmp_path, data=small)
+    folder = seed_folder(tmp_path, 3)
+    assert sorted(path.name for path in folder.iterdir()) == ["history.csv", "predictions.bin", "run.json"]
+    header, *lines = (folder / "history.csv").read_text().splitlines()
+    assert header == "epoch,train_loss,train_accuracy,test_loss,test_accuracy,seconds" and len(lines) == 4
+    info = json.loads((folder / "run.json").read_text())
+    assert info["recipe"] == LEARNER.recipe and info["seed"] == 3
+    assert (info["train_images"], info["test_images"], info["evaluated_on"]) == (200, 100, "test")
+    assert info["device"] == small[0].images.device.type and info["precision"] == "fp32" and info["hardware"]
+    assert info["versions"]["torch"] == torch.__version__ and len(info["git_commit"].removesuffix("-dirty")) == 40
+    assert info["seconds"] == pytest.approx(sum(epoch.seconds for epoch in record.history), abs=1e-3)
+    assert info["metrics"]["test_accuracy"] == record.accuracy == record.history[-1].test_accuracy
+    assert record.predictions.shape == (100,) and (folder / "predictions.bin").stat().st_size == 100
+    assert 100 * np.mean(record.predictions == small[1].labels.numpy()) == pytest.approx(record.accuracy)
+
+    told = []
+    again = run(LEARNER, 3, logs=tmp_path, data=small, after_epoch=told.append)
+    assert not told and outcome(again) == outcome(record) and again.history == record.history
+    assert [each.seed for each in recorded(LEARNER, tmp_path)] == [3]
+
+
+def test_retrain_trains_again(tmp_path, small):
+    first = run(LEARNER, 0, logs=tmp_path, data=small)
+    told = []
+    second = run(LEARNER, 0, logs=tmp_path, data=small, retrain=True, after_epoch=told.append)
+    assert len(told) == 4 and outcome(second) == outcome(first)
+    assert [path.name for path in seed_folder(tmp_path).parent.iterdir()] == ["seed_0"]
+
+
+def test_the_seed_decides_the_history(tmp_path, small):
+    first = run(LEARNER, 0, logs=tmp_path / "a", data=small)
+    torch.rand(5)  # whatever was drawn before
+    assert outcome(run(LEARNER, 0, logs=tmp_path / "b", data=small)) == outcome(first)
+    assert outcome(run(LEARNER, 1, logs=tmp_path / "b", data=small)) != outcome(first)
+
+
+def test_another_recipe_is_never_overwritten(tmp_path, small):
+    run(LEARNER, 0, logs=tmp_path, data=small)
+    before = (seed_folder(tmp_path) / "run.json").read_text()
+    with pytest.raises(FashionError, match=r"seed_0 holds another run \(lr 0.05, not 0.1\): .*--retrain"):
+        run(replace(LEARNER, lr=0.1), 0, logs=tmp_path, data=small)
+    fewer = (Dataset(small[0].images[:50], small[0].labels[:50]), small[1])
+    with pytest.raises(FashionError, match=r"train_images 200, not 50"):
+        run(LEARNER, 0, logs=tmp_path, data=fewer)
+    assert (seed_folder(tmp_path) / "run.json").read_text() == before
+    run(replace(LEARNER, lr=0.1), 0, logs=tmp_path, data=small, retrain=True)
+    assert recorded(LEARNER, tmp_path) == []
+    assert len(recorded(replace(LEARNER, lr=0.1), tmp_path)) == 1
+
+
+def test_a_record_from_before_a_recipe_had_a_field_still_counts(tmp_path, small):
+    run(LEARNER, 0, logs=tmp_path, data=small)
+    path = seed_folder(tmp_path) / "run.json"
+    info = json.loads(path.read_text())
+    del info["recipe"]["batch_size"]
+    path.write_text(json.dumps(info))
+    assert len(recorded(LEARNER, tmp_path)) == 1
+    assert recorded(replace(LEARNER, batch_size=32), tmp_path) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import fashion
+from fashion import runs
+sys.path.insert(0, {tests!r})
+from test_runs import LEARNER
+runs.CHECKPOINTS = Path({checkpoints!r})
+train, test = fashion.load()
+data = tuple(fashion.Dataset(s.images[:n], s.labels[:n]) for s, n in ((train, 200), (test, 100)))
+def die(history):
+    if len(history) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+fashion.run(LEARNER, 0, logs={logs!r}, data=data, after_epoch=die)
+"""
+
+
+def test_a_killed_run_continues_to_the_same_end(tmp_path, small, checkpoints):
+    straight = run(LEARNER, 0, logs=tmp_path / "straight", data=small)
+    logs = tmp_path / "killed"
+    script = KILLED.format(tests=str(Path(__file__).parent), checkpoints=str(checkpoints), logs=str(logs))
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not seed_folder(logs).exists() and list(checkpoints.rglob("*.pt"))
+
+    told = []
+    torch.rand(3)
+    record = run(LEARNER, 0, logs=logs, data=small, after_epoch=lambda history: told.append(len(history)))
+    assert told == [3, 4]
+    assert outcome(record) == outcome(straight)
+    assert not list(checkpoints.rglob("*.pt"))
+
+
+def test_half_a_run_of_another_recipe_is_not_continued(tmp_path, small, checkpoints):
+    def stop(history):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(LEARNER, 0, logs=tmp_path, data=small, after_epoch=stop)
+    with pytest.raises(FashionError, match=r"seed_0.pt is half of another run \(momentum 0.9, not 0.5\): delete it"):
+        run(replace(LEARNER, momentum=0.5), 0, logs=tmp_path, data=small)
+
+
+@pytest.mark.parametrize("method", ["write_text", "write_bytes", "rename"])
+@pytest.mark.parametrize("call", [1, 2])
+def test_an_interrupted_write_leaves_the_old_files_or_the_new(tmp_path, small, monkeypatch, method, call):
+    old = run(LEARNER, 0, logs=tmp_path, data=small)
+    original, calls = getattr(Path, method), 0
+
+    def fail(self, *args):
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise KeyboardInterrupt
+        return original(self, *args)
+
+    slower = replace(LEARNER, lr=0.01)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, method, fail)
+        try:
+            run(slower, 0, logs=tmp_path, data=small, retrain=True)
+            interrupted = False
+        except KeyboardInterrupt:
+            interrupted = True
+    assert interrupted == (call <= {"write_text": 2, "write_bytes": 1, "rename": 2}[method])
+    found = runs.load(seed_folder(tmp_path))
+    if interrupted:
+        assert outcome(found) == outcome(old) and found.info == old.info
+    new = run(slower, 0, logs=tmp_path, data=small, retrain=True)
+    assert outcome(new) != outcome(old) and runs.load(seed_folder(tmp_path)).info == new.info
+
+
+@pytest.mark.parametrize("name", ["run.json", "history.csv", "predictions.bin"])
+@pytest.mark.parametrize("damage", ["truncated", "missing"])
+def test_a_damaged_record_is_named(tmp_path, small, name, damage):
+    run(LEARNER, 0, logs=tmp_path, data=small)
+    path = seed_folder(tmp_path) / name
+    content = path.read_bytes()
+    path.unlink() if damage == "missing" else path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(FashionError, match=r"seed_0 is not a whole run"):
+        run(LEARNER, 0, logs=tmp_path, data=small)
+    run(LEARNER, 0, logs=tmp_path, data=small, retrain=True)
+    assert path.read_bytes()[:20] == content[:20]
+
+
+def test_the_study_takes_complete_runs_only(tmp_path, small, full, monkeypatch):
+    monkeypatch.setattr(runs, "MODEL_LOGS", tmp_path / "model_logs")
+    logs, v1 = tmp_path / "model_logs", EXPERIMENTS["v1"]
+    for experiment, data, why in [
+        (v1, small, "200 training images are not all"),
+        (v1, (full[0], small[1]), "60000 training images are not all|100 test images"),
+        (replace(v1, epochs=2), full, "v1 has epochs 5, not 2"),
+        (LEARNER, full, "learner is not in EXPERIMENTS"),
+    ]:
+        for folder in (logs, tmp_path / "elsewhere" / ".." / "model_logs"):
+            with pytest.raises(FashionError, match=rf"model_logs/ takes complete runs only \(({why})\)"):
+                run(experiment, 0, logs=folder, data=data)
+    assert not logs.exists()
+
+
+def test_a_rehearsal_writes_nothing_into_the_project(full, monkeypatch):
+    monkeypatch.setenv("FASHION_QUICK", "1")
+    before = sorted(settings.ROOT.glob("*logs/**/*")) + sorted(settings.RUNS.glob("**/*"))
+    record = run(EXPERIMENTS["v1"], 987, data=full)
+    assert record.info["train_images"] == 256
+    assert sorted(settings.ROOT.glob("*logs/**/*")) + sorted(settings.RUNS.glob("**/*")) == before
+
+
+def test_validation_leaves_the_test_set_alone(tmp_path, small):
+    train, _ = small
+    record = run(LEARNER, 0, logs=tmp_path, data=(train, None), validation=True)
+    assert record.info["evaluated_on"] == "validation"
+    assert record.info["train_images"] + record.info["test_images"] == 200
+    assert recorded(LEARNER, tmp_path) == []
+    assert len(recorded(LEARNER, tmp_path, validation=True)) == 1
+    assert (tmp_path / "validation" / "model_learner_logs" / "seed_0" / "run.json").exists()
+
+
+def test_an_unwritable_folder_is_an_error_before_training(tmp_path, small):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FashionError, match=r"cannot write to .*file.*choose another with --logs"):
+        run(LEARNER, 0, logs=tmp_path / "file", data=small)
+
+
+@pytest.mark.parametrize("validation", [False, True])
+def test_every_committed_record_is_whole_and_true(full, validation):
+    labels = full[1].labels.numpy()
+    if validation:
+        from fashion import split
+
+        labels = split(full[0])[1].labels.numpy()
+    for experiment in EXPERIMENTS.values():
+        for record in recorded(experiment, validation=validation):
+            info = record.info
+            sizes = (54_000, 6_000) if validation else (60_000, 10_000)
+            assert (info["train_images"], info["test_images"]) == sizes
+            assert info["experiment"] == experiment.name and not info["git_commit"].endswith("-dirty")
+            assert [epoch.epoch for epoch in record.history] == list(range(1, experiment.epochs + 1))
+            assert info["metrics"] == {name: getattr(record.history[-1], name) for name in Epoch._fields[1:-1]}
+            assert 100 * np.mean(record.predictions == labels) == pytest.approx(record.accuracy, abs=1e-6)
+
+
+def test_no_two_experiments_share_a_folder():
+    stems = [experiment.stem for experiment in EXPERIMENTS.values()]
+    assert len(set(stems)) == len(stems)
+    assert len({os.path.normcase(stem) for stem in stems}) == len(stems)

@@ -1,0 +1,20 @@
+import math
+
+import pytest
+
+from fashion.statistics import mean_interval
+
+
+def test_a_mean_with_its_t_interval_by_hand():
+    # 1, 2, 3: mean 2, sample standard deviation 1, standard error 1 / sqrt(3); t(2) at 97.5% is 4.302653.
+    assert mean_interval([1, 2, 3]) == pytest.approx((2, 4.302653 / math.sqrt(3)))
+    # 90, 92: mean 91, sample standard deviation sqrt(2), standard error 1; t(1) at 95% is 6.313752.
+    assert mean_interval([90, 92], confidence=0.9) == pytest.approx((91, 6.313752))
+    assert mean_interval([10.0] * 5) == (10.0, 0.0)
+
+
+def test_one_value_has_no_interval_and_none_no_mean():
+    mean, half = mean_interval([92.1])
+    assert mean == 92.1 and math.isnan(half)
+    with pytest.raises(ValueError, match="at least one"):
+        mean_interval([])
