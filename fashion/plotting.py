@@ -58,7 +58,7 @@ def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
     if metric == "accuracy":
         axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
         axes.set_ylim(top=min(axes.get_ylim()[1], 100))
-    axes.legend()
+    axes.legend(loc="lower right" if metric == "accuracy" else "upper right")
     return figure
 
 
@@ -118,13 +118,21 @@ def predictions(dataset: Dataset, predicted: Tensor) -> Figure:
     return figure
 
 
-def final_accuracies(groups: dict[str, Sequence[float]], xlabel: str) -> Figure:
-    """Set groups of accuracies, in percent, below each other: one dot a seed, the mean as a bar across them."""
+def final_accuracies(groups: dict[str, Sequence[Run]]) -> Figure:
+    """Set the last-epoch accuracies of groups of runs below each other: one dot a seed, the mean as a bar."""
     figure, axes = _subplots(7, 0.42 * len(groups) + 1)
-    for row, values in enumerate(groups.values()):
+    for row, runs in enumerate(groups.values()):
+        values = [run.accuracy for run in runs]
         axes.plot(values, [row] * len(values), "o", color=_STYLES["train"][0], alpha=0.6, label="one seed")
-        axes.plot(np.mean(values), row, "|", color=_STYLES["test"][0], markersize=22, markeredgewidth=3, label="mean")
-    axes.set(xlabel=xlabel, xlim=(0, 100), yticks=range(len(groups)), yticklabels=list(groups))
+        axes.plot(np.mean(values), row, "|", color=_STYLES["test"][0], markersize=14, markeredgewidth=3, label="mean")
+    evaluated_on = next(iter(groups.values()))[0].info["evaluated_on"]
+    axes.set(
+        xlabel=f"{evaluated_on} accuracy after the last epoch",
+        xlim=(0, 100),
+        ylim=(-0.6, len(groups) - 0.4),
+        yticks=range(len(groups)),
+        yticklabels=list(groups),
+    )
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
     handles, labels = axes.get_legend_handles_labels()

@@ -45,6 +45,12 @@ def results(experiments: Iterable[Experiment], logs: Path | str = MODEL_LOGS, va
     return pd.DataFrame(rows)
 
 
+def by_seed(groups: dict[str, list[Run]]) -> pd.DataFrame:
+    """Tabulate last-epoch accuracies in percent: a row for each group of runs, a column for each seed, their mean."""
+    table = pd.DataFrame({name: {f"seed {run.seed}": run.accuracy for run in runs} for name, runs in groups.items()}).T
+    return table.assign(mean=table.mean(axis=1)).round(2)
+
+
 def write(readme: Path = README, logs: Path | str = MODEL_LOGS) -> list[Path]:
     """Redraw the curves of every recorded experiment, write the README's table, and return the files written."""
     figures = [

@@ -67,7 +67,7 @@ def test_figures_are_written_and_not_blank(tmp_path, small):
     others = {
         "samples": plotting.samples(small[1], each=3),
         "predictions": plotting.predictions(small[1], torch.zeros(100, dtype=torch.uint8)),
-        "accuracies": plotting.final_accuracies({"v1": [10, 10], "v1_fixed": [85, 84]}, "accuracy"),
+        "accuracies": plotting.final_accuracies({"v1": made_up(2), "v1_fixed": made_up(3)}),
     }
     paths += [plotting.save(figure, tmp_path / f"{name}.png") for name, figure in others.items()]
     for path in paths:

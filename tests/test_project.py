@@ -1,7 +1,7 @@
+import re
 import subprocess
 import sys
 
-import pytest
 import yaml
 
 from fashion import CLASSES, settings
@@ -9,7 +9,7 @@ from fashion import CLASSES, settings
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    tomllib = pytest.importorskip("tomli")
+    import tomli as tomllib  # pytest brings it
 
 ROOT = settings.ROOT
 README = (ROOT / "README.md").read_text()
@@ -42,8 +42,6 @@ def test_the_dataset_has_its_licence():
 
 
 def test_links_in_the_readme_lead_somewhere():
-    import re
-
     targets = re.findall(r"(?:\]\(|src=\")([^)\"#]+)", README)
     local = [target for target in targets if "://" not in target]
     assert local
