@@ -1,5 +1,6 @@
 """What an interrupted run continues from."""
 
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from fashion.data import Loader
+from fashion.settings import FashionError
 from fashion.training import Epoch
 
 
@@ -27,34 +29,40 @@ class Checkpoint:
     optimiser: Optimizer
     loader: Loader
 
-    def save(self, info: dict, history: list[Epoch]) -> None:
+    def write(self, info: dict, history: list[Epoch]) -> None:
         """Write the state after the last epoch of `history`, beside an older file and then over it."""
         state = {
             "info": info,
             "history": [list(epoch) for epoch in history],
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "generators": {name: getter() for name, (getter, _) in self._generators().items()},
+            "generators": {name: get() for name, (get, _) in self._generators().items()},
         }
         beside = self.path.with_suffix(".new")
         torch.save(state, beside)
         beside.replace(self.path)
 
-    def load(self) -> tuple[dict, list[Epoch]] | None:
-        """Restore the saved state, and return the `info` and the history that were saved; None without a file."""
+    def read(self) -> dict | None:
+        """Return the state as it was written, or None if there is none.
+
+        Raises:
+            FashionError: the file is damaged.
+        """
         if not self.path.exists():
             return None
-        state = torch.load(self.path, map_location="cpu", weights_only=True)
+        try:
+            return torch.load(self.path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise FashionError(f"{self.path} is damaged: delete it to start the run afresh") from error
+
+    def restore(self, state: dict) -> list[Epoch]:
+        """Put model, optimiser and generators back into a state that was read, and return its history."""
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
-        for name, (_, setter) in self._generators().items():
+        for name, (_, put) in self._generators().items():
             if name in state["generators"]:  # a run may continue on another device
-                setter(state["generators"][name])
-        return state["info"], [Epoch(*row) for row in state["history"]]
-
-    def remove(self) -> None:
-        """Delete the file: the run is recorded."""
-        self.path.unlink(missing_ok=True)
+                put(state["generators"][name])
+        return [Epoch(*row) for row in state["history"]]
 
     def _generators(self) -> dict:
         generators = {

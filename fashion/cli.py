@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 @app.command("list")
 def list_experiments(
-    logs: Annotated[Path, typer.Option(help="Folder of the record.")] = MODEL_LOGS,
+    logs: Annotated[Path, typer.Option(help="Folder of the record.", show_default="model_logs")] = MODEL_LOGS,
 ) -> None:
     """List every experiment: its model and recipe, the recorded seeds, and their mean accuracy."""
     import pandas as pd
@@ -73,12 +73,18 @@ def list_experiments(
 def run(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Experiments; `fashion list` names them.")],
     seeds: Annotated[str, typer.Option(help="Such as 0-4 or 0,2.")] = "0",
-    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    device: Annotated[str | None, typer.Option(help="Such as cpu or cuda. [default: an accelerator, else cpu]")] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of the dataset. [default: $FASHION_DATA, else data]")
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training images.", show_default="the recipe's")
     ] = None,
-    logs: Annotated[Path, typer.Option(help="Folder to record in; model_logs is the study's.")] = RUNS,
+    device: Annotated[
+        str | None, typer.Option(help="Such as cpu or cuda.", show_default="an accelerator, else cpu")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the dataset.", show_default="$FASHION_DATA, else data")
+    ] = None,
+    logs: Annotated[
+        Path, typer.Option(help="Folder to record in; model_logs is the study's.", show_default="runs")
+    ] = RUNS,
     validation: Annotated[
         bool, typer.Option("--validation", help="Hold 6,000 training images out to evaluate on, not the test set.")
     ] = False,

@@ -93,7 +93,7 @@ def samples(dataset: Dataset, each: int = 10) -> Figure:
     """Show the first images of every class, one class a row."""
     figure, grid = _subplots(each * 0.6 + 1.2, len(CLASSES) * 0.6, len(CLASSES), each)
     for label, row in enumerate(grid):
-        for axes, image in zip(row, dataset.images[dataset.labels == label], strict=False):
+        for axes, image in zip(row, dataset.images[dataset.labels == label][:each], strict=True):
             _show(axes, image)
         row[0].set_ylabel(CLASSES[label], rotation=0, ha="right", va="center")
     return figure
@@ -115,6 +115,22 @@ def predictions(dataset: Dataset, predicted: Tensor) -> Figure:
         _show(axes, image)
         text = f"predicted {CLASSES[guess]}\nactual {CLASSES[label]}"
         axes.set_title(text, color="black" if right else "#D55E00", fontsize=9)
+    return figure
+
+
+def feature_maps(rows: dict[str, Tensor]) -> Figure:
+    """Show what layers make of an image, a row for each name, on one grey scale: 0 is white, 1 and above black.
+
+    Args:
+        rows: feature maps by name, each of shape (N, H, W); the columns are numbered as seeds.
+    """
+    columns = len(next(iter(rows.values())))
+    figure, grid = _subplots(columns * 1.5 + 1.5, len(rows) * 1.6, len(rows), columns)
+    for row, (name, maps) in zip(grid, rows.items(), strict=True):
+        for seed, (axes, image) in enumerate(zip(row, maps, strict=True)):
+            _show(axes, image, vmin=0)
+            axes.set_title(f"seed {seed}" if row is grid[0] else "")
+        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
     return figure
 
 
@@ -147,8 +163,8 @@ def _subplots(width: float, height: float, rows: int = 1, columns: int = 1) -> t
     return figure, axes
 
 
-def _show(axes: Axes, image: Tensor) -> None:
-    axes.imshow(image.squeeze(0).cpu().numpy(), cmap="gray_r", vmin=-1, vmax=1)
+def _show(axes: Axes, image: Tensor, vmin: float = -1) -> None:
+    axes.imshow(image.squeeze(0).cpu().numpy(), cmap="gray_r", vmin=vmin, vmax=1)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from math import isnan
 from pathlib import Path
+from statistics import median
 
 import pandas as pd
 from PIL import Image
@@ -24,7 +25,10 @@ def percent(runs: list[Run]) -> str:
 
 
 def results(experiments: Iterable[Experiment], logs: Path | str = MODEL_LOGS, validation: bool = False) -> pd.DataFrame:
-    """Tabulate the recorded runs of experiments, one row each; an experiment without any is left out."""
+    """Tabulate the recorded runs of experiments, one row each; an experiment without any is left out.
+
+    Accuracies are in percent, after the last epoch; seconds are the median over all epochs of all seeds.
+    """
     rows = []
     for experiment in experiments:
         runs = recorded(experiment, logs, validation)
@@ -37,7 +41,7 @@ def results(experiments: Iterable[Experiment], logs: Path | str = MODEL_LOGS, va
                     "ours": percent(runs),
                     "n": len(runs),
                     "epochs": experiment.epochs,
-                    "s/epoch": f"{sum(seconds) / len(seconds):.1f}",
+                    "s/epoch": f"{median(seconds):.1f}",
                     "hardware": "; ".join(sorted({f"{run.info['hardware']}, {run.info['precision']}" for run in runs})),
                     "command": f"`fashion run {experiment.name} --seeds {runs[0].seed}-{runs[-1].seed}`",
                 }

@@ -104,42 +104,11 @@ def run(
 
     folder = writable(folder)
     _require_complete(info, experiment, folder)
-    path = _checkpoint_path(folder)
-    _require_writable(folder.parent, path.parent)
-
-    device = train.images.device
-    torch.manual_seed(seed)
-    model = build(experiment.model, experiment.changes).to(device)
-    optimiser = torch.optim.SGD(model.parameters(), lr=experiment.lr, momentum=experiment.momentum)
-    train_loader = Loader(train, experiment.batch_size, seed=seed)
-    test_loader = Loader(test, experiment.batch_size)
-    checkpoint = Checkpoint(path, model, optimiser, train_loader)
-    started, history = checkpoint.load() or (info, [])
-    _require_same(info, started, experiment, f"{path} is half of another run", "delete it to start afresh")
-
-    def save_and_tell(history: list[Epoch]) -> None:
-        checkpoint.save(info, history)
-        after_epoch(history)
-
-    history = fit(
-        model,
-        train_loader,
-        test_loader,
-        nn.CrossEntropyLoss(),
-        optimiser,
-        experiment.epochs,
-        history=history,
-        after_epoch=save_and_tell,
-        title=f"{experiment.name} seed {seed}",
-    )
-    info |= provenance(device) | {
-        "precision": "fp32",
-        "seconds": round(sum(epoch.seconds for epoch in history), 3),
-        "metrics": {name: getattr(history[-1], name) for name in Epoch._fields[1:-1]},
-    }
-    record = Run(info, history, predict(model, test_loader).numpy())
+    checkpoint = _checkpoint_path(folder)
+    _require_writable(folder.parent, checkpoint.parent)
+    record = _train(experiment, info, train, test, checkpoint, after_epoch)
     _write(record, folder)
-    checkpoint.remove()
+    checkpoint.unlink()
     return record
 
 
@@ -170,6 +139,51 @@ def recorded(experiment: Experiment, logs: Path | str = MODEL_LOGS, validation: 
     """Load every recorded run of an experiment that has its recipe, in the order of their seeds."""
     found = map(load, _experiment_folder(experiment, logs, validation).glob("seed_*"))
     return sorted((run for run in found if not experiment.differences(run.info["recipe"])), key=lambda run: run.seed)
+
+
+def _train(
+    experiment: Experiment,
+    info: dict,
+    train: Dataset,
+    test: Dataset,
+    path: Path,
+    after_epoch: Callable[[list[Epoch]], object],
+) -> Run:
+    """Train from the seed in `info`, or from the checkpoint at `path`, to the last epoch."""
+    device = train.images.device
+    torch.manual_seed(info["seed"])
+    model = build(experiment.model, experiment.changes).to(device)
+    optimiser = torch.optim.SGD(model.parameters(), lr=experiment.lr, momentum=experiment.momentum)
+    train_loader = Loader(train, experiment.batch_size, seed=info["seed"])
+    test_loader = Loader(test, experiment.batch_size)
+
+    checkpoint = Checkpoint(path, model, optimiser, train_loader)
+    history: list[Epoch] = []
+    if saved := checkpoint.read():
+        _require_same(info, saved["info"], experiment, f"{path} is half of another run", "delete it to start afresh")
+        history = checkpoint.restore(saved)
+
+    def save_and_tell(history: list[Epoch]) -> None:
+        checkpoint.write(info, history)
+        after_epoch(history)
+
+    history = fit(
+        model,
+        train_loader,
+        test_loader,
+        nn.CrossEntropyLoss(),
+        optimiser,
+        experiment.epochs,
+        history=history,
+        after_epoch=save_and_tell,
+        title=f"{experiment.name} seed {info['seed']}",
+    )
+    outcome = {
+        "precision": "fp32",
+        "seconds": round(sum(epoch.seconds for epoch in history), 3),
+        "metrics": {name: getattr(history[-1], name) for name in Epoch._fields[1:-1]},
+    }
+    return Run(info | provenance(device) | outcome, history, predict(model, test_loader).numpy())
 
 
 def _experiment_folder(experiment: Experiment, logs: Path | str, validation: bool = False) -> Path:

@@ -125,8 +125,16 @@ def test_half_a_run_of_another_recipe_is_not_continued(tmp_path, small, checkpoi
 
     with pytest.raises(KeyboardInterrupt):
         run(LEARNER, 0, logs=tmp_path, data=small, after_epoch=stop)
-    with pytest.raises(FashionError, match=r"seed_0.pt is half of another run \(momentum 0.9, not 0.5\): delete it"):
-        run(replace(LEARNER, momentum=0.5), 0, logs=tmp_path, data=small)
+    for other, why in [
+        (replace(LEARNER, momentum=0.5), "momentum 0.9, not 0.5"),
+        (replace(LEARNER, model="NeuralNetwork_v1_5_5"), "model NeuralNetwork_v1, not NeuralNetwork_v1_5_5"),
+    ]:
+        with pytest.raises(FashionError, match=rf"seed_0.pt is half of another run \({why}\): delete it"):
+            run(other, 0, logs=tmp_path, data=small)
+    (path,) = checkpoints.rglob("*.pt")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(FashionError, match=r"seed_0.pt is damaged: delete it"):
+        run(LEARNER, 0, logs=tmp_path, data=small)
 
 
 @pytest.mark.parametrize("method", ["write_text", "write_bytes", "rename"])
