@@ -100,15 +100,16 @@ def run(
     import pandas as pd
 
     from fashion import plotting
-    from fashion.data import load
+    from fashion.data import load, split
     from fashion.report import percent
     from fashion.runs import recorded
     from fashion.training import choose_device
 
-    dataset = load(data, choose_device(device))
+    train, test = load(data, choose_device(device))
+    options = {"logs": logs, "validation": validation, "retrain": retrain}
+    options["data"] = split(train) if validation else (train, test)
     rows, figures = [], []
     for experiment in experiments:
-        options = {"logs": logs, "data": dataset, "validation": validation, "retrain": retrain}
         done = [_run_seed(experiment, seed, options) for seed in numbers]
         mine = recorded(experiment, writable(logs), validation) or done
         study = recorded(EXPERIMENTS[experiment.name], MODEL_LOGS, validation)

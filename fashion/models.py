@@ -122,20 +122,15 @@ def resnet18(pretrained: bool = True) -> ResNet:
     He et al., 2015, https://arxiv.org/abs/1512.03385. It returns logits: no softmax.
 
     Args:
-        pretrained: start from torchvision's ImageNet weights. The head is new; the stem's filters are summed over
-            their colours, which is what they compute on a grey image.
+        pretrained: start from torchvision's ImageNet weights, but for stem and head, which are new layers.
 
     Raises:
         FashionError: the weights are neither in torchvision's cache nor to be downloaded.
     """
     model = torchvision.models.resnet18()
-    stem = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
     if pretrained:
         model.load_state_dict(_imagenet_weights())
-        stem.weight.data = model.conv1.weight.data.sum(dim=1, keepdim=True)
-    else:
-        nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")  # as torchvision initialises it
-    model.conv1 = stem
+    model.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
     model.fc = nn.Linear(512, 10)
     return model
 

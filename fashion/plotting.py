@@ -127,10 +127,12 @@ def feature_maps(rows: dict[str, Tensor]) -> Figure:
     columns = len(next(iter(rows.values())))
     figure, grid = _subplots(columns * 1.5 + 1.5, len(rows) * 1.6, len(rows), columns)
     for row, (name, maps) in zip(grid, rows.items(), strict=True):
-        for seed, (axes, image) in enumerate(zip(row, maps, strict=True)):
+        for axes, image in zip(row, maps, strict=True):
             _show(axes, image, vmin=0)
-            axes.set_title(f"seed {seed}" if row is grid[0] else "")
+            axes.spines[:].set_visible(True)  # an empty map is still a map
         row[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    for seed, axes in enumerate(grid[0]):
+        axes.set_title(f"seed {seed}")
     return figure
 
 

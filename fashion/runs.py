@@ -27,6 +27,8 @@ from fashion.provenance import provenance
 from fashion.settings import CHECKPOINTS, MODEL_LOGS, ROOT, FashionError, quick, writable
 from fashion.training import Epoch, choose_device, fit, predict
 
+FULL = {"test": (60_000, 10_000), "validation": (54_000, 6_000)}  # images to train on, and to evaluate on
+
 
 @dataclass(frozen=True)
 class Run:
@@ -72,9 +74,9 @@ def run(
         seed: of the weights and of the order of the images.
         logs: the folder to record it in. `model_logs/`, the study's record, takes nothing but complete runs of
             `EXPERIMENTS`.
-        data: training and test set, on the device to train on. Default: `fashion.data.load` on the accelerator, or on
-            the CPU where there is none.
-        validation: train on 54,000 training images and evaluate on the other 6,000 (`fashion.data.split`).
+        data: what to train on and what to evaluate on, on the device to train on. Default: all images, on the
+            accelerator, or on the CPU where there is none.
+        validation: what is evaluated on is held out of the training images; by default `fashion.data.split` does that.
         retrain: train even if the run is recorded, and replace the record.
         after_epoch: called with the history so far after each epoch.
 
@@ -83,9 +85,10 @@ def run(
             incomplete run, or a folder cannot be written.
         FloatingPointError: a loss is not finite.
     """
-    train, test = data or dataset.load(device=choose_device())
-    if validation:
-        train, test = dataset.split(train)
+    if data is None:
+        data = dataset.load(device=choose_device())
+        data = dataset.split(data[0]) if validation else data
+    train, test = data
     if quick():
         train, test = (Dataset(each.images[:256], each.labels[:256]) for each in (train, test))
     info = {
@@ -212,8 +215,8 @@ def _require_complete(info: dict, experiment: Experiment, folder: Path) -> None:
         why = f"{experiment.name} is not in EXPERIMENTS"
     elif study != experiment:
         why = f"{experiment.name} has {', '.join(experiment.differences(study.recipe))}"
-    elif (info["train_images"], info["test_images"]) not in ((60_000, 10_000), (54_000, 6_000)):
-        why = f"{info['train_images']} training images are not all"
+    elif (info["train_images"], info["test_images"]) != FULL[info["evaluated_on"]]:
+        why = f"{info['train_images']} and {info['test_images']} images are not all"
     else:
         return
     raise FashionError(f"{MODEL_LOGS.name}/ takes complete runs only ({why}): record this one elsewhere with --logs")

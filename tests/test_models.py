@@ -57,13 +57,10 @@ def test_cached_weights_are_used(hub):
     hub.mkdir(parents=True, exist_ok=True)
     source = torchvision.models.resnet18()
     torch.save(source.state_dict(), hub / "resnet18-f37072fd.pth")
-    model = resnet18()
-    weights = model.state_dict()
+    weights = resnet18().state_dict()
+    new = ("conv1.weight", "fc.weight", "fc.bias")
     for name, value in source.state_dict().items():
-        if name not in ("conv1.weight", "fc.weight", "fc.bias"):
-            assert torch.equal(weights[name], value), name
-    grey = torch.randn(2, 1, 28, 28)
-    torch.testing.assert_close(model.conv1(grey), source.conv1(grey.expand(-1, 3, -1, -1)), rtol=1e-4, atol=1e-5)
+        assert (weights[name].shape != value.shape) if name in new else torch.equal(weights[name], value), name
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name.startswith("NeuralNetwork")])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from fashion import EXPERIMENTS, Dataset, Experiment, FashionError, recorded, run, runs, settings
+from fashion import EXPERIMENTS, Dataset, Experiment, FashionError, recorded, run, runs, settings, split
 from fashion.training import Epoch
 
 LEARNER = Experiment("learner", "NeuralNetwork_v1", epochs=4, lr=0.05, momentum=0.9, changes=("logits", "identity"))
@@ -183,8 +183,8 @@ def test_the_study_takes_complete_runs_only(tmp_path, small, full, monkeypatch):
     monkeypatch.setattr(runs, "MODEL_LOGS", tmp_path / "model_logs")
     logs, v1 = tmp_path / "model_logs", EXPERIMENTS["v1"]
     for experiment, data, why in [
-        (v1, small, "200 training images are not all"),
-        (v1, (full[0], small[1]), "60000 training images are not all|100 test images"),
+        (v1, small, "200 and 100 images are not all"),
+        (v1, (full[0], small[1]), "60000 and 100 images are not all"),
         (replace(v1, epochs=2), full, "v1 has epochs 5, not 2"),
         (LEARNER, full, "learner is not in EXPERIMENTS"),
     ]:
@@ -203,8 +203,7 @@ def test_a_rehearsal_writes_nothing_into_the_project(full, monkeypatch):
 
 
 def test_validation_leaves_the_test_set_alone(tmp_path, small):
-    train, _ = small
-    record = run(LEARNER, 0, logs=tmp_path, data=(train, None), validation=True)
+    record = run(LEARNER, 0, logs=tmp_path, data=split(small[0]), validation=True)
     assert record.info["evaluated_on"] == "validation"
     assert record.info["train_images"] + record.info["test_images"] == 200
     assert recorded(LEARNER, tmp_path) == []
@@ -222,14 +221,11 @@ def test_an_unwritable_folder_is_an_error_before_training(tmp_path, small):
 def test_every_committed_record_is_whole_and_true(full, validation):
     labels = full[1].labels.numpy()
     if validation:
-        from fashion import split
-
         labels = split(full[0])[1].labels.numpy()
     for experiment in EXPERIMENTS.values():
         for record in recorded(experiment, validation=validation):
             info = record.info
-            sizes = (54_000, 6_000) if validation else (60_000, 10_000)
-            assert (info["train_images"], info["test_images"]) == sizes
+            assert (info["train_images"], info["test_images"]) == runs.FULL["validation" if validation else "test"]
             assert info["experiment"] == experiment.name and not info["git_commit"].endswith("-dirty")
             assert [epoch.epoch for epoch in record.history] == list(range(1, experiment.epochs + 1))
             assert info["metrics"] == {name: getattr(record.history[-1], name) for name in Epoch._fields[1:-1]}
