@@ -107,7 +107,7 @@ def test_a_stale_readme_or_figure_is_found(tmp_path):
     report.check(readme, logs)
 
     text = readme.read_text()
-    readme.write_text(text.replace("| v1 ", "| v2 "))
+    readme.write_text(text.replace("| v1_logits ", "| v1_logit "))
     with pytest.raises(report.FashionError, match=r"README.md; `fashion report`"):
         report.check(readme, logs)
     report.write(readme, logs)
