@@ -57,13 +57,14 @@ def by_seed(groups: dict[str, list[Run]]) -> pd.DataFrame:
 
 def write(readme: Path = README, logs: Path | str = MODEL_LOGS) -> list[Path]:
     """Redraw the curves of every recorded experiment, write the README's table, and return the files written."""
+    text = _read(readme)
     figures = [
         path
         for experiment in EXPERIMENTS.values()
         if (runs := recorded(experiment, logs))
         for path in plotting.save_curves(experiment, runs, logs)
     ]
-    readme.write_text(_with_results(readme.read_text(), logs))
+    readme.write_text(_with_results(text, logs), encoding="utf-8")
     return [*figures, readme]
 
 
@@ -74,7 +75,8 @@ def check(readme: Path = README, logs: Path | str = MODEL_LOGS) -> None:
         FashionError: one of them is stale or missing.
     """
     stale = []
-    if readme.read_text() != _with_results(readme.read_text(), logs):
+    text = _read(readme)
+    if text != _with_results(text, logs):
         stale.append(readme)
     for experiment in EXPERIMENTS.values():
         if runs := recorded(experiment, logs):
@@ -85,10 +87,19 @@ def check(readme: Path = README, logs: Path | str = MODEL_LOGS) -> None:
         raise FashionError(f"not as the records have it: {', '.join(map(str, stale))}; `fashion report` writes it anew")
 
 
+def _read(readme: Path) -> str:
+    if not readme.exists():
+        raise FashionError(f"{readme} is missing: run this in a clone of the repository")
+    return readme.read_text(encoding="utf-8")
+
+
 def _with_results(text: str, logs: Path | str) -> str:
     table = results(EXPERIMENTS.values(), logs).to_markdown(index=False, disable_numparse=True)
     begin, end = "<!-- results: written by `fashion report` -->", "<!-- /results -->"
-    return re.sub(f"{re.escape(begin)}.*{re.escape(end)}", lambda _: f"{begin}\n{table}\n{end}", text, flags=re.DOTALL)
+    pattern = re.compile(f"{re.escape(begin)}.*{re.escape(end)}", re.DOTALL)
+    if not pattern.search(text):
+        raise FashionError(f"the README has no place for the table: it lacks {begin} or {end}")
+    return pattern.sub(lambda _: f"{begin}\n{table}\n{end}", text)
 
 
 def _drawn_from(figure: Path) -> str | None:

@@ -114,6 +114,11 @@ def test_a_stale_readme_or_figure_is_found(tmp_path):
     assert readme.read_text() == text
     report.check(readme, logs)
 
+    readme.write_text(text.replace("<!-- /results -->", ""))
+    with pytest.raises(report.FashionError, match=r"lacks .*results"):
+        report.check(readme, logs)
+    readme.write_text(text)
+
     shutil.rmtree(logs / "model_v1_logs" / "seed_4")
     with pytest.raises(report.FashionError, match=r"README.md.*model_v1_accuracy.png.*model_v1_loss.png"):
         report.check(readme, logs)

@@ -35,7 +35,8 @@ def test_a_run_is_recorded_and_loaded(tmp_path, small):
     assert info["recipe"] == LEARNER.recipe and info["seed"] == 3
     assert (info["train_images"], info["test_images"], info["evaluated_on"]) == (200, 100, "test")
     assert info["device"] == small[0].images.device.type and info["precision"] == "fp32" and info["hardware"]
-    assert info["versions"]["torch"] == torch.__version__ and len(info["git_commit"].removesuffix("-dirty")) == 40
+    assert info["versions"]["torch"] == torch.__version__
+    assert len(info["git_commit"].removesuffix("-dirty")) == 40 if (settings.ROOT / ".git").exists() else True
     assert info["seconds"] == pytest.approx(sum(epoch.seconds for epoch in record.history), abs=1e-3)
     assert info["metrics"]["test_accuracy"] == record.accuracy == record.history[-1].test_accuracy
     assert record.predictions.shape == (100,) and (folder / "predictions.bin").stat().st_size == 100
