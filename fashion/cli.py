@@ -4,17 +4,17 @@ import sys
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import pandas as pd
 import typer
+from tqdm.auto import tqdm
 
+from fashion import plotting, report, runs
+from fashion.data import load, split
 from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.settings import MODEL_LOGS, ROOT, RUNS, FashionError, writable
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-    from fashion.runs import Run
+from fashion.training import Epoch, choose_device
 
 app = typer.Typer(
     help="A small, honest, reproducible deep-learning study of Fashion-MNIST.",
@@ -43,18 +43,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 @app.command("list")
-def list_experiments(
+def list_command(
     logs: Annotated[Path, typer.Option(help="Folder of the record.", show_default="model_logs")] = MODEL_LOGS,
 ) -> None:
-    """List every experiment: its model and recipe, the recorded seeds, and their mean accuracy."""
-    import pandas as pd
-
-    from fashion.report import percent
-    from fashion.runs import recorded
-
+    """List every experiment: its model and recipe, the recorded seeds, and their mean accuracies."""
     rows = []
     for experiment in EXPERIMENTS.values():
-        runs = recorded(experiment, logs)
+        tested, validated = (runs.recorded(experiment, logs, validation) for validation in (False, True))
         recipe = f"{experiment.epochs} epochs, lr {experiment.lr:g}"
         recipe += f", momentum {experiment.momentum:g}" if experiment.momentum else ""
         rows.append(
@@ -62,15 +57,16 @@ def list_experiments(
                 "experiment": experiment.name,
                 "model": " + ".join((experiment.model, *experiment.changes)),
                 "recipe": recipe,
-                "seeds": ",".join(str(run.seed) for run in runs),
-                "test accuracy, %": percent(runs) if runs else "",
+                "seeds": report.seeds(tested),
+                "test, %": report.percent(tested),
+                "validation, %": report.percent(validated),
             }
         )
     _show(pd.DataFrame(rows))
 
 
-@app.command()
-def run(
+@app.command("run")
+def run_command(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Experiments; `fashion list` names them.")],
     seeds: Annotated[str, typer.Option(help="Such as 0-4 or 0,2.")] = "0",
     epochs: Annotated[
@@ -94,35 +90,27 @@ def run(
 
     An interrupted run continues from its last completed epoch when the same command is given again.
     """
-    experiments = [_experiment(name, epochs) for name in names]
+    experiments = [_experiment(name, epochs) for name in dict.fromkeys(names)]
     numbers = _numbers(seeds)
-
-    import pandas as pd
-
-    from fashion import plotting
-    from fashion.data import load, split
-    from fashion.report import percent
-    from fashion.runs import recorded
-    from fashion.training import choose_device
-
     train, test = load(data, choose_device(device))
     options = {"logs": logs, "validation": validation, "retrain": retrain}
     options["data"] = split(train) if validation else (train, test)
     rows, figures = [], []
     for experiment in experiments:
         done = [_run_seed(experiment, seed, options) for seed in numbers]
-        mine = recorded(experiment, writable(logs), validation) or done
-        study = recorded(EXPERIMENTS[experiment.name], MODEL_LOGS, validation)
+        mine = runs.recorded(experiment, writable(logs), validation) or done
         figures += plotting.save_curves(experiment, mine, logs / "validation" if validation else logs)
+        as_recorded = experiment == EXPERIMENTS[experiment.name]  # not with another number of epochs
+        study = runs.recorded(experiment, MODEL_LOGS, validation) if as_recorded else []
         rows.append(
             {
                 "experiment": experiment.name,
                 "epochs": experiment.epochs,
-                "your seeds": ",".join(str(run.seed) for run in mine),
-                "yours, %": percent(mine),
-                "the study, %": percent(study) if study else "",
+                "your seeds": report.seeds(mine),
+                "yours, %": report.percent(mine),
+                "recorded, %": report.percent(study),
                 "n": len(study),
-                "published, %": "" if experiment.published is None else f"{experiment.published:.1f}",
+                "published, %": f"{experiment.published:.1f}" if as_recorded and experiment.published else "",
             }
         )
     _show(pd.DataFrame(rows))
@@ -131,13 +119,11 @@ def run(
         typer.echo(f"  {figure.relative_to(Path.cwd()) if figure.is_relative_to(Path.cwd()) else figure}")
 
 
-@app.command()
-def report(
+@app.command("report")
+def report_command(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if something is stale.")] = False,
 ) -> None:
     """Write the README's table and the study's curves from the records in model_logs/."""
-    from fashion import report
-
     if check:
         report.check()
         typer.echo("README.md and the curves are as the records have them.")
@@ -160,24 +146,20 @@ def _experiment(name: str, epochs: int | None) -> Experiment:
 
 
 def _numbers(seeds: str) -> list[int]:
-    numbers = []
+    numbers: set[int] = set()
     for part in seeds.split(","):
-        first, dash, last = part.partition("-")
-        if not (first.isdecimal() and (last.isdecimal() if dash else True) and int(last or first) >= int(first)):
-            raise FashionError(f"--seeds takes numbers from 0, such as 0-4 or 0,2: not {seeds!r}")
-        numbers += range(int(first), int(last or first) + 1)
-    return sorted(set(numbers))
+        first, _, last = part.partition("-") if "-" in part else (part, "", part)
+        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) < 1_000_000):
+            raise FashionError(f"--seeds takes numbers from 0 to 999999, such as 0-4 or 0,2: not {seeds!r}")
+        numbers.update(range(int(first), int(last) + 1))
+    return sorted(numbers)
 
 
-def _run_seed(experiment: Experiment, seed: int, options: dict) -> "Run":
-    from tqdm.auto import tqdm
-
-    from fashion.runs import run
-
+def _run_seed(experiment: Experiment, seed: int, options: dict) -> runs.Run:
     title = f"{experiment.name} seed {seed}"
     trained = False
 
-    def tell(history: list) -> None:
+    def tell(history: list[Epoch]) -> None:
         nonlocal trained
         trained = True
         last = history[-1]
@@ -187,16 +169,17 @@ def _run_seed(experiment: Experiment, seed: int, options: dict) -> "Run":
             f"test {last.test_loss:.4f} {last.test_accuracy:.2f}%  {last.seconds:.1f} s"
         )
 
-    record = run(experiment, seed, after_epoch=tell, **options)
+    record = runs.run(experiment, seed, after_epoch=tell, **options)
     if not trained:
         typer.echo(f"{title}  recorded already, {record.accuracy:.2f}%; --retrain trains it again")
     return record
 
 
-def _show(table: "DataFrame") -> None:
+def _show(table: pd.DataFrame) -> None:
     typer.echo("\n" + table.to_markdown(index=False, tablefmt="simple", disable_numparse=True))
 
 
 def _complain(message: str, code: int) -> int:
-    typer.echo(f"fashion: {message}", err=True)
+    if message:  # plain `fashion` has shown its help
+        typer.echo(f"fashion: {message}", err=True)
     return code

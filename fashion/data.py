@@ -54,7 +54,7 @@ def load(directory: Path | str | None = None, device: torch.device | str = "cpu"
         sets = [FashionMNIST(root, train=train, download=True) for train in (True, False)]
     except (RuntimeError, OSError) as error:
         _check(raw, dict(FashionMNIST.resources), "delete it and run again where there is a network")
-        missing = [name for name, _ in FashionMNIST.resources if not (raw / name).exists()]
+        missing = [name for name, _ in FashionMNIST.resources if not (raw / name).is_file()]
         if missing:
             raise FashionError(
                 f"{raw / missing[0]} is missing and could not be downloaded: "
@@ -123,5 +123,5 @@ def _as_tensors(source: FashionMNIST, device: torch.device | str) -> Dataset:
 def _check(folder: Path, checksums: dict[str, str], remedy: str) -> None:
     for name, md5 in checksums.items():
         path = folder / name
-        if path.exists() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5:
+        if path.is_file() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5:
             raise FashionError(f"{path} is damaged (its MD5 is not the published one): {remedy}")

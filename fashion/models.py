@@ -171,7 +171,13 @@ def build(model: str, changes: tuple[str, ...] = ()) -> nn.Module:
     """Build the network that `MODELS` has under a name, and apply `CHANGES` to it in order.
 
     The weights are drawn from torch's global generator: seed it with `torch.manual_seed` first.
+
+    Raises:
+        FashionError: there is no such model or change.
     """
+    for name, table, kind in [(model, MODELS, "model"), *((change, CHANGES, "change") for change in changes)]:
+        if name not in table:
+            raise FashionError(f"there is no {kind} {name!r}: fashion/models.py has {', '.join(table)}")
     network = MODELS[model]()
     for change in changes:
         network = CHANGES[change](network)

@@ -20,8 +20,17 @@ README = ROOT / "README.md"
 
 def percent(runs: list[Run]) -> str:
     """Write the mean last-epoch accuracy in percent, from three seeds on with its 95% interval: `10.00 ± 0.00`."""
+    if not runs:
+        return ""
     mean, half = mean_interval([run.accuracy for run in runs])
     return f"{mean:.2f}" if len(runs) < 3 or isnan(half) else f"{mean:.2f} ± {half:.2f}"
+
+
+def seeds(runs: list[Run]) -> str:
+    """Write the seeds of runs as the command line takes them: `0-4`, or `0,2,5` where one is missing."""
+    numbers = [run.seed for run in runs]
+    gapless = len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1))
+    return f"{numbers[0]}-{numbers[-1]}" if gapless else ",".join(map(str, numbers))
 
 
 def results(experiments: Iterable[Experiment], logs: Path | str = MODEL_LOGS, validation: bool = False) -> pd.DataFrame:
@@ -43,7 +52,7 @@ def results(experiments: Iterable[Experiment], logs: Path | str = MODEL_LOGS, va
                     "epochs": experiment.epochs,
                     "s/epoch": f"{median(seconds):.1f}",
                     "hardware": "; ".join(sorted({f"{run.info['hardware']}, {run.info['precision']}" for run in runs})),
-                    "command": f"`fashion run {experiment.name} --seeds {runs[0].seed}-{runs[-1].seed}`",
+                    "command": f"`fashion run {experiment.name} --seeds {seeds(runs)}`",
                 }
             )
     return pd.DataFrame(rows)

@@ -100,18 +100,18 @@ def run(
         "test_images": len(test.labels),
     }
     folder = _experiment_folder(experiment, logs, validation) / f"seed_{seed}"
+    _require_complete(info, experiment, writable(folder))
     record = None if retrain else load(folder)
     if record:
         _require_same(info, record.info, experiment, f"{folder} holds another run", "replace it with --retrain")
         return record
 
     folder = writable(folder)
-    _require_complete(info, experiment, folder)
     checkpoint = _checkpoint_path(folder)
     _require_writable(folder.parent, checkpoint.parent)
     record = _train(experiment, info, train, test, checkpoint, after_epoch)
     _write(record, folder)
-    checkpoint.unlink()
+    checkpoint.unlink(missing_ok=True)  # the same run, started twice, may have been faster
     return record
 
 
@@ -133,6 +133,8 @@ def load(folder: Path) -> Run | None:
         predictions = np.fromfile(folder / "predictions.bin", dtype=np.uint8)
         if len(history) != info["recipe"]["epochs"] or len(predictions) != info["test_images"]:
             raise ValueError(f"{len(history)} epochs, {len(predictions)} predictions")
+        if folder.name != f"seed_{info['seed']}":
+            raise ValueError(f"its seed is {info['seed']}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FashionError(f"{folder} is not a whole run ({error}): delete it, or replace it with --retrain") from error
     return Run(info, history, predictions)
@@ -140,7 +142,8 @@ def load(folder: Path) -> Run | None:
 
 def recorded(experiment: Experiment, logs: Path | str = MODEL_LOGS, validation: bool = False) -> list[Run]:
     """Load every recorded run of an experiment that has its recipe, in the order of their seeds."""
-    found = map(load, _experiment_folder(experiment, logs, validation).glob("seed_*"))
+    folders = _experiment_folder(experiment, logs, validation).glob("seed_*")
+    found = [load(folder) for folder in folders if folder.name.removeprefix("seed_").isdecimal()]
     return sorted((run for run in found if not experiment.differences(run.info["recipe"])), key=lambda run: run.seed)
 
 
@@ -204,7 +207,7 @@ def _require_same(ours: dict, theirs: dict, experiment: Experiment, what: str, r
         if ours[name] != theirs[name] and not quick():  # a rehearsal may show the record of a full run
             differences.append(f"{name} {theirs[name]}, not {ours[name]}")
     if differences:
-        raise FashionError(f"{what} ({'; '.join(differences)}): {remedy}")
+        raise FashionError(f"{what} ({'; '.join(differences)}): {remedy}, or choose another folder with --logs")
 
 
 def _require_complete(info: dict, experiment: Experiment, folder: Path) -> None:

@@ -19,9 +19,10 @@ def call(capsys, *arguments):
         (["run", "v1_5_5_bn"], "there is no experiment 'v1_5_5_bn': did you mean v1_5_5_BN?"),
         (["run", "resnet"], "there is no experiment 'resnet': did you mean resnet18?"),
         (["run", "qqq"], "there is no experiment 'qqq': `fashion list` names them all"),
-        (["run", "v1", "--seeds", "-1"], "--seeds takes numbers from 0, such as 0-4 or 0,2: not '-1'"),
-        (["run", "v1", "--seeds", "4-0"], "--seeds takes numbers from 0, such as 0-4 or 0,2: not '4-0'"),
-        (["run", "v1", "--seeds", "one"], "--seeds takes numbers from 0, such as 0-4 or 0,2: not 'one'"),
+        (["run", "v1", "--seeds", "-1"], "--seeds takes numbers from 0 to 999999, such as 0-4 or 0,2: not '-1'"),
+        (["run", "v1", "--seeds", "4-0"], "--seeds takes numbers from 0 to 999999, such as 0-4 or 0,2: not '4-0'"),
+        (["run", "v1", "--seeds", "one"], "--seeds takes numbers from 0 to 999999, such as 0-4 or 0,2: not 'one'"),
+        (["run", "v1", "--seeds", "9" * 20], "--seeds takes numbers from 0 to 999999"),
         (["run", "v1", "--epochs", "-2"], "--epochs must be at least 1, not -2: leave it out for the recipe's own"),
         (["run", "v1", "--epochs", "0"], "--epochs must be at least 1, not 0: leave it out for the recipe's own"),
         (["run", "v1", "--epochs", "many"], "Invalid value for '--epochs'"),
@@ -29,7 +30,7 @@ def call(capsys, *arguments):
         (["run", "v1", "--data", "{file}"], "could not be"),
         (["run", "v1", "--logs", "{file}"], "choose another with --logs"),
         (
-            ["run", "v1", "--epochs", "2", "--logs", str(ROOT / "model_logs"), "--seeds", "987"],
+            ["run", "v1", "--epochs", "2", "--logs", str(ROOT / "model_logs"), "--seeds", "0"],
             "v1 has epochs 5, not 2",
         ),
         (["run"], "Missing argument"),
@@ -55,9 +56,9 @@ def test_run_trains_compares_and_says_where_the_plots_are(capsys, tmp_path, monk
     )
     header = next(line for line in out.splitlines() if "published" in line)
     assert [title.strip() for title in header.split("  ") if title.strip()] == [
-        "experiment", "epochs", "your seeds", "yours, %", "the study, %", "n", "published, %",
+        "experiment", "epochs", "your seeds", "yours, %", "recorded, %", "n", "published, %",
     ]  # fmt: skip
-    row = next(line for line in out.splitlines() if line.startswith("v1 ") and "0,2,3" in line)
+    row = next(line for line in out.splitlines() if line.startswith("v1 ") and " 0,2,3 " in line)
     assert row.rstrip().endswith("10.0")
     for name in ("v1", "v1_logits"):
         for metric in ("accuracy", "loss"):
@@ -86,6 +87,18 @@ def test_interrupted_says_how_to_go_on(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "fit", interrupt)
     code, _, err = call(capsys, "run", "v1", "--logs", str(tmp_path))
     assert code == 130 and "the same command continues" in err
+
+
+def test_another_number_of_epochs_is_not_set_beside_the_record(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHION_QUICK", "1")
+    code, out, _ = call(capsys, "run", "v1", "--epochs", "2", "--logs", str(tmp_path))
+    row = next(line for line in out.splitlines() if line.startswith("v1 ") and "epoch" not in line)
+    assert code == 0 and row.split()[1:3] == ["2", "0"] and row.split()[4:] == ["0"]
+
+
+def test_plain_fashion_shows_its_help(capsys):
+    code, out, err = call(capsys)
+    assert code == 2 and "Usage: " in out and err == ""
 
 
 def test_list_shows_every_experiment(capsys):

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from fashion import EXPERIMENTS, Dataset, Experiment, FashionError, recorded, run, runs, settings, split
+from fashion import EXPERIMENTS, Dataset, Experiment, FashionError, experiments, recorded, run, runs, settings, split
 from fashion.training import Epoch
 
 LEARNER = Experiment("learner", "NeuralNetwork_v1", epochs=4, lr=0.05, momentum=0.9, changes=("logits", "identity"))
@@ -133,9 +134,39 @@ def test_half_a_run_of_another_recipe_is_not_continued(tmp_path, small, checkpoi
         with pytest.raises(FashionError, match=rf"seed_0.pt is half of another run \({why}\): delete it"):
             run(other, 0, logs=tmp_path, data=small)
     (path,) = checkpoints.rglob("*.pt")
-    path.write_bytes(path.read_bytes()[:100])
+    for junk in (path.read_bytes()[:100], b"junk"):
+        path.write_bytes(junk)
+        with pytest.raises(FashionError, match=r"seed_0.pt is damaged: delete it"):
+            run(LEARNER, 0, logs=tmp_path, data=small)
+    torch.save({"other": 1}, path)
     with pytest.raises(FashionError, match=r"seed_0.pt is damaged: delete it"):
         run(LEARNER, 0, logs=tmp_path, data=small)
+
+
+@pytest.mark.parametrize(
+    ("typo", "message"),
+    [
+        ({"model": "v1"}, "no model 'v1': .* NeuralNetwork_v1,"),
+        ({"changes": ("logitz",)}, "no change 'logitz': .* logits"),
+    ],
+)
+def test_a_typo_in_a_recipe_is_named(tmp_path, small, typo, message):
+    with pytest.raises(FashionError, match=message):
+        run(replace(LEARNER, **typo), 0, logs=tmp_path, data=small)
+
+
+def test_no_two_experiments_share_a_name():
+    with pytest.raises(ValueError, match="two experiments are called learner"):
+        experiments._by_name(LEARNER, EXPERIMENTS["v1"], replace(LEARNER, lr=1.0))
+
+
+def test_the_same_run_started_twice_ends_twice(tmp_path, small, checkpoints):
+    def overtake(history):
+        if len(history) == LEARNER.epochs:
+            for path in checkpoints.rglob("*.pt"):
+                path.unlink()
+
+    assert run(LEARNER, 0, logs=tmp_path, data=small, after_epoch=overtake).seed == 0
 
 
 @pytest.mark.parametrize("method", ["write_text", "write_bytes", "rename"])
@@ -165,6 +196,18 @@ def test_an_interrupted_write_leaves_the_old_files_or_the_new(tmp_path, small, m
         assert outcome(found) == outcome(old) and found.info == old.info
     new = run(slower, 0, logs=tmp_path, data=small, retrain=True)
     assert outcome(new) != outcome(old) and runs.load(seed_folder(tmp_path)).info == new.info
+
+
+def test_copies_of_a_run_are_not_more_seeds(tmp_path, small):
+    run(LEARNER, 0, logs=tmp_path, data=small)
+    folder = seed_folder(tmp_path)
+    for name in ("seed_0 copy", "seed_0_old"):
+        shutil.copytree(folder, folder.with_name(name))
+    folder.with_name("seed_1.txt").write_text("a note")
+    assert [each.seed for each in recorded(LEARNER, tmp_path)] == [0]
+    shutil.copytree(folder, folder.with_name("seed_1"))
+    with pytest.raises(FashionError, match=r"seed_1 is not a whole run \(its seed is 0\)"):
+        recorded(LEARNER, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["run.json", "history.csv", "predictions.bin"])
