@@ -51,7 +51,7 @@ def load(directory: Path | str | None = None, device: torch.device | str = "cpu"
     raw = root / "FashionMNIST" / "raw"
     _check(raw, _UNPACKED_MD5, "delete it, and it is unpacked again from the .gz file beside it")
     try:
-        sets = [FashionMNIST(root, train=train, download=True) for train in (True, False)]
+        train, test = (FashionMNIST(root, train=train, download=True) for train in (True, False))
     except (RuntimeError, OSError) as error:
         _check(raw, dict(FashionMNIST.resources), "delete it and run again where there is a network")
         missing = [name for name, _ in FashionMNIST.resources if not (raw / name).is_file()]
@@ -61,8 +61,7 @@ def load(directory: Path | str | None = None, device: torch.device | str = "cpu"
                 "put the published file there, or name a folder that has it with --data or FASHION_DATA"
             ) from error
         raise FashionError(f"{raw} could not be unpacked: {str(error).splitlines()[0]}") from error
-    train, test = (_as_tensors(each, device) for each in sets)
-    return train, test
+    return _as_tensors(train, device), _as_tensors(test, device)
 
 
 def split(train: Dataset) -> tuple[Dataset, Dataset]:

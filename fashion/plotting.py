@@ -34,7 +34,7 @@ def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
     """
     if not runs:
         raise ValueError(f"there are no runs of {experiment.name} to draw")
-    figure, axes = _subplots(5, 3.75)
+    figure, axes = _subplots(5, 4.25)
     epochs = [epoch.epoch for epoch in runs[0].history]
     labels = {"train": "train", "test": runs[0].info["evaluated_on"]}
     for part, (colour, line) in _STYLES.items():
@@ -58,7 +58,7 @@ def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
     if metric == "accuracy":
         axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
         axes.set_ylim(top=min(axes.get_ylim()[1], 100))
-    axes.legend(loc="lower right" if metric == "accuracy" else "upper right")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, frameon=False)  # below: it hides no curve
     return figure
 
 
