@@ -1,11 +1,12 @@
 """A small, honest, reproducible deep-learning study of Fashion-MNIST."""
 
 from fashion.data import CLASSES, Dataset, Loader, load, split
+from fashion.devices import choose_device
 from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.models import build, resnet18, summary
 from fashion.runs import Run, recorded, run
 from fashion.settings import FashionError
-from fashion.training import Epoch, Metrics, choose_device, evaluate, fit, train_epoch
+from fashion.training import Epoch, Metrics, evaluate, fit, train_epoch, training_step
 
 __all__ = [
     "CLASSES",
@@ -28,4 +29,5 @@ __all__ = [
     "split",
     "summary",
     "train_epoch",
+    "training_step",
 ]

@@ -1,4 +1,4 @@
-"""The command line: `fashion list`, `fashion run`, `fashion report`."""
+"""The command line: `fashion list`, `fashion run`, `fashion report`, `fashion bench`."""
 
 import sys
 from dataclasses import replace
@@ -10,11 +10,12 @@ import pandas as pd
 import typer
 from tqdm.auto import tqdm
 
-from fashion import plotting, report, runs
+from fashion import bench, plotting, report, runs
 from fashion.data import load, split
+from fashion.devices import choose_device
 from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.settings import MODEL_LOGS, ROOT, RUNS, FashionError, writable
-from fashion.training import Epoch, choose_device
+from fashion.training import Epoch
 
 app = typer.Typer(
     help="A small, honest, reproducible deep-learning study of Fashion-MNIST.",
@@ -84,6 +85,7 @@ def run_command(
     validation: Annotated[
         bool, typer.Option("--validation", help="Hold 6,000 training images out to evaluate on, not the test set.")
     ] = False,
+    precision: Annotated[str, typer.Option(help="fp32, bf16, or auto: whichever is faster, or recorded.")] = "auto",
     retrain: Annotated[bool, typer.Option("--retrain", help="Train again what is recorded.")] = False,
 ) -> None:
     """Train experiments, or load what is recorded of them, and compare them with the study's record.
@@ -93,7 +95,7 @@ def run_command(
     experiments = [_experiment(name, epochs) for name in dict.fromkeys(names)]
     numbers = _numbers(seeds)
     train, test = load(data, choose_device(device))
-    options = {"logs": logs, "validation": validation, "retrain": retrain}
+    options = {"logs": logs, "validation": validation, "precision": precision, "retrain": retrain}
     options["data"] = split(train) if validation else (train, test)
     rows, figures = [], []
     for experiment in experiments:
@@ -130,6 +132,34 @@ def report_command(
         return
     for path in report.write():
         typer.echo(path.relative_to(ROOT))
+
+
+@app.command("bench")
+def bench_command(
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Networks to time.", show_default="all")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each contender is timed.")] = 5,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Minibatches in each turn.", show_default="an epoch, or less on a CPU")
+    ] = None,
+    contenders: Annotated[str, typer.Option(help="Modules of benchmarks/contenders.")] = ",".join(bench.CONTENDERS),
+    choices: Annotated[bool, typer.Option("--choices", help="Time what our own step is made of instead.")] = False,
+    device: Annotated[
+        str | None, typer.Option(help="Such as cpu or cuda.", show_default="an accelerator, else cpu")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(help="Folder to write to.", show_default="benchmarks/results")
+    ] = bench.RESULTS,
+) -> None:
+    """Time the training loop beside plain PyTorch, Lightning, fastai, and the machine's limit."""
+    where = choose_device(device)
+    names = bench.CHOICES if choices else contenders.split(",")
+    for model in models or bench.CPU_STEPS:
+        result = {model: bench.bench(model, where, names, rounds=rounds, steps=steps, tell=typer.echo)}
+        path = bench.path_for(result, output, "-choices" if choices else "")
+        bench.write(result, path)
+    typer.echo(path)
 
 
 def _experiment(name: str, epochs: int | None) -> Experiment:

@@ -5,6 +5,7 @@ Every network takes images of shape (B, 1, 28, 28) and returns one value per cla
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torchvision
@@ -12,6 +13,9 @@ from torch import Tensor, nn
 from torchvision.models import ResNet, ResNet18_Weights
 
 from fashion.settings import FashionError
+
+if TYPE_CHECKING:
+    from torchinfo import ModelStatistics
 
 
 class NeuralNetwork_v1(nn.Module):
@@ -186,12 +190,21 @@ def build(model: str, changes: tuple[str, ...] = ()) -> nn.Module:
 
 def summary(model: nn.Module, batch_size: int = 64) -> str:
     """Return torchinfo's table of a model's layers, output shapes, parameters and multiply-adds, for one minibatch."""
+    table = str(_statistics(model, batch_size))
+    # torchinfo 1.8.0 relies on an older rule for formatting enums: newer Pythons print the name, not the letter.
+    return table.replace("Units.MEGABYTES", "M").replace("Units.GIGABYTES", "G")
+
+
+def multiply_adds(model: nn.Module, batch_size: int = 64) -> int:
+    """Return torchinfo's count of a model's multiply-adds, forward, for one minibatch."""
+    return _statistics(model, batch_size).total_mult_adds
+
+
+def _statistics(model: nn.Module, batch_size: int) -> "ModelStatistics":
     from torchinfo import summary as torchinfo_summary
 
     device = next(model.parameters()).device
-    table = str(torchinfo_summary(model, input_size=(batch_size, 1, 28, 28), device=device, verbose=0))
-    # torchinfo 1.8.0 relies on an older rule for formatting enums: newer Pythons print the name, not the letter.
-    return table.replace("Units.MEGABYTES", "M").replace("Units.GIGABYTES", "G")
+    return torchinfo_summary(model, input_size=(batch_size, 1, 28, 28), device=device, verbose=0)
 
 
 def _imagenet_weights() -> dict[str, Tensor]:

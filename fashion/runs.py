@@ -21,11 +21,12 @@ from torch import nn
 from fashion import data as dataset
 from fashion.checkpoints import Checkpoint
 from fashion.data import Dataset, Loader
+from fashion.devices import choose_device, choose_precision, place
 from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.models import build
 from fashion.provenance import provenance
 from fashion.settings import CHECKPOINTS, MODEL_LOGS, ROOT, FashionError, quick, writable
-from fashion.training import Epoch, choose_device, fit, predict
+from fashion.training import Epoch, fit, predict
 
 FULL = {"test": (60_000, 10_000), "validation": (54_000, 6_000)}  # images to train on, and to evaluate on
 
@@ -62,6 +63,7 @@ def run(
     logs: Path | str = MODEL_LOGS,
     data: tuple[Dataset, Dataset] | None = None,
     validation: bool = False,
+    precision: str = "auto",
     retrain: bool = False,
     after_epoch: Callable[[list[Epoch]], object] = lambda history: None,
 ) -> Run:
@@ -77,6 +79,7 @@ def run(
         data: what to train on and what to evaluate on, on the device to train on. Default: all images, on the
             accelerator, or on the CPU where there is none.
         validation: what is evaluated on is held out of the training images; by default `fashion.data.split` does that.
+        precision: "fp32", "bf16", or "auto": whichever is faster, or recorded.
         retrain: train even if the run is recorded, and replace the record.
         after_epoch: called with the history so far after each epoch.
 
@@ -91,6 +94,7 @@ def run(
     train, test = data
     if quick():
         train, test = (Dataset(each.images[:256], each.labels[:256]) for each in (train, test))
+    chosen = choose_precision(precision, experiment.model, train.images.device)
     info = {
         "experiment": experiment.name,
         "seed": seed,
@@ -103,9 +107,11 @@ def run(
     _require_complete(info, experiment, writable(folder))
     record = None if retrain else load(folder)
     if record:
+        info |= {} if precision == "auto" else {"precision": precision}
         _require_same(info, record.info, experiment, f"{folder} holds another run", "replace it with --retrain")
         return record
 
+    info["precision"] = chosen
     folder = writable(folder)
     checkpoint = _checkpoint_path(folder)
     _require_writable(folder.parent, checkpoint.parent)
@@ -158,12 +164,14 @@ def _train(
     """Train from the seed in `info`, or from the checkpoint at `path`, to the last epoch."""
     device = train.images.device
     torch.manual_seed(info["seed"])
-    model = build(experiment.model, experiment.changes).to(device)
-    optimiser = torch.optim.SGD(model.parameters(), lr=experiment.lr, momentum=experiment.momentum)
+    torch.backends.cudnn.deterministic = True  # the same seed gives the same history
+    network = build(experiment.model, experiment.changes)
+    model = place(network, experiment.model, device, info["precision"])
+    optimiser = torch.optim.SGD(model.parameters(), lr=experiment.lr, momentum=experiment.momentum, fused=True)
     train_loader = Loader(train, experiment.batch_size, seed=info["seed"])
     test_loader = Loader(test, experiment.batch_size)
 
-    checkpoint = Checkpoint(path, model, optimiser, train_loader)
+    checkpoint = Checkpoint(path, network, optimiser, train_loader)
     history: list[Epoch] = []
     if saved := checkpoint.read():
         _require_same(info, saved["info"], experiment, f"{path} is half of another run", "delete it to start afresh")
@@ -185,7 +193,6 @@ def _train(
         title=f"{experiment.name} seed {info['seed']}",
     )
     outcome = {
-        "precision": "fp32",
         "seconds": round(sum(epoch.seconds for epoch in history), 3),
         "metrics": {name: getattr(history[-1], name) for name in Epoch._fields[1:-1]},
     }
@@ -203,9 +210,10 @@ def _checkpoint_path(folder: Path) -> Path:
 
 def _require_same(ours: dict, theirs: dict, experiment: Experiment, what: str, remedy: str) -> None:
     differences = experiment.differences(theirs["recipe"])
-    for name in ("seed", "train_images", "test_images"):
-        if ours[name] != theirs[name] and not quick():  # a rehearsal may show the record of a full run
-            differences.append(f"{name} {theirs[name]}, not {ours[name]}")
+    for name in ("seed", "train_images", "test_images", "precision"):
+        differ = name in ours and ours[name] != theirs.get(name)
+        if differ and not quick():  # a rehearsal may show the record of a full run
+            differences.append(f"{name} {theirs.get(name)}, not {ours[name]}")
     if differences:
         raise FashionError(f"{what} ({'; '.join(differences)}): {remedy}, or choose another folder with --logs")
 

@@ -1,4 +1,4 @@
-"""The training loop: an epoch of training, an evaluation, and the two in turn."""
+"""The training loop: a step, an epoch of them, an evaluation, and the two in turn."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,9 +10,10 @@ from torch.optim import Optimizer
 from tqdm.auto import tqdm
 
 from fashion.data import Loader
-from fashion.settings import FashionError
+from fashion.devices import replayed
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
+Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class Metrics(NamedTuple):
@@ -33,37 +34,39 @@ class Epoch(NamedTuple):
     seconds: float
 
 
-def choose_device(name: str | None = None) -> torch.device:
-    """Return the device called `name`; by default the accelerator that torch finds, else the CPU.
+def training_step(model: nn.Module, loss_fn: LossFunction, optimiser: Optimizer) -> Step:
+    """Return the function that trains a model, in place, on one minibatch.
 
-    Raises:
-        FashionError: there is no such device here.
+    Args:
+        model: in training mode when the function is called.
+        loss_fn: maps outputs, shape (B, 10), and labels, shape (B,), to their mean loss, a scalar.
+        optimiser: of the model's own parameters.
+
+    Returns:
+        A function of images, shape (B, 1, 28, 28), and labels, shape (B,), both on the model's device. It returns the
+        mean loss and the number of images that were classified correctly, before the step, as scalars on that device.
     """
-    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    if name is None:
-        return accelerator or torch.device("cpu")
-    here = ["cpu"]
-    if accelerator:
-        here += [accelerator.type] + [f"{accelerator.type}:{i}" for i in range(torch.accelerator.device_count())]
-    if name not in here:
-        raise FashionError(f"there is no device {name!r} here, only {', '.join(here)}")
-    return torch.device(name)
+
+    def step(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = model(images)
+        loss = loss_fn(outputs, labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        return loss.detach(), _correct(outputs, labels)
+
+    return step
 
 
 def train_epoch(
-    model: nn.Module,
-    loader: Loader,
-    loss_fn: LossFunction,
-    optimiser: Optimizer,
-    after_step: Callable[[], object] = lambda: None,
+    model: nn.Module, loader: Loader, step: Step, after_step: Callable[[], object] = lambda: None
 ) -> Metrics:
     """Train a model for one epoch, in place.
 
     Args:
         model: on the loader's device.
         loader: minibatches of images, shape (B, 1, 28, 28), and labels, shape (B,).
-        loss_fn: maps outputs, shape (B, 10), and labels to their mean loss, a scalar.
-        optimiser: of the model's own parameters.
+        step: the model's `training_step`.
         after_step: called after each step, for a progress bar.
 
     Returns:
@@ -75,24 +78,29 @@ def train_epoch(
     model.train()
     totals = _Totals()
     for images, labels in loader:
-        outputs = model(images)
-        loss = loss_fn(outputs, labels)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        totals.add(outputs, labels, loss)
+        loss, correct = step(images, labels)
+        totals.add(loss, correct, len(labels))
         after_step()
     return totals.metrics()
 
 
 @torch.no_grad()
 def evaluate(model: nn.Module, loader: Loader, loss_fn: LossFunction) -> Metrics:
-    """Measure a model, in evaluation mode, on all images of a loader. Arguments and errors as for `train_epoch`."""
+    """Measure a model, in evaluation mode, on all images of a loader.
+
+    Args:
+        model: on the loader's device.
+        loader: minibatches of images, shape (B, 1, 28, 28), and labels, shape (B,).
+        loss_fn: as for `training_step`.
+
+    Raises:
+        FloatingPointError: the loss of a minibatch, which the message numbers, is not finite.
+    """
     model.eval()
     totals = _Totals()
     for images, labels in loader:
         outputs = model(images)
-        totals.add(outputs, labels, loss_fn(outputs, labels))
+        totals.add(loss_fn(outputs, labels), _correct(outputs, labels), len(labels))
     return totals.metrics()
 
 
@@ -121,7 +129,7 @@ def fit(
         model: on the loaders' device.
         train: minibatches to train on.
         test: minibatches to measure.
-        loss_fn: as for `train_epoch`.
+        loss_fn: as for `training_step`.
         optimiser: of the model's own parameters.
         epochs: of the whole run, those in `history` included.
         history: the epochs already trained, where a run continues.
@@ -136,6 +144,7 @@ def fit(
     """
     history = list(history)
     steps = len(train)
+    step = replayed(training_step(model, loss_fn, optimiser), train.dataset.labels.device)
     with tqdm(
         total=epochs * steps, initial=len(history) * steps, desc=title, unit="step", leave=False, disable=None
     ) as bar:
@@ -143,13 +152,17 @@ def fit(
             bar.set_postfix_str(f"epoch {epoch} of {epochs}")
             start = time.perf_counter()
             try:
-                trained = train_epoch(model, train, loss_fn, optimiser, after_step=bar.update)
+                trained = train_epoch(model, train, step, after_step=bar.update)
                 tested = evaluate(model, test, loss_fn)
             except FloatingPointError as error:
                 raise FloatingPointError(f"epoch {epoch}, {error}") from None
             history.append(Epoch(epoch, *trained, *tested, time.perf_counter() - start))
             after_epoch(history)
     return history
+
+
+def _correct(outputs: Tensor, labels: Tensor) -> Tensor:
+    return (outputs.argmax(dim=1) == labels).sum()
 
 
 class _Totals:
@@ -160,10 +173,10 @@ class _Totals:
         self.correct: list[Tensor] = []
         self.sizes: list[int] = []
 
-    def add(self, outputs: Tensor, labels: Tensor, loss: Tensor) -> None:
-        self.losses.append(loss.detach())
-        self.correct.append((outputs.argmax(dim=1) == labels).sum())
-        self.sizes.append(len(labels))
+    def add(self, loss: Tensor, correct: Tensor, size: int) -> None:
+        self.losses.append(loss)
+        self.correct.append(correct)
+        self.sizes.append(size)
 
     def metrics(self) -> Metrics:
         losses = torch.stack(self.losses).cpu().double()

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fashion import Dataset, FashionError, Loader, build, choose_device, evaluate, fit, train_epoch
+from fashion import Dataset, Loader, build, evaluate, fit, train_epoch, training_step
 from fashion.training import predict
 
 
@@ -22,7 +22,7 @@ def test_train_epoch_is_the_plain_loop(full):
     train = Dataset(full[0].images[: 20 * 64 - 10], full[0].labels[: 20 * 64 - 10])
     ours, plain = learner(), learner()
 
-    metrics = train_epoch(ours, Loader(train, seed=7), nn.CrossEntropyLoss(), sgd(ours))
+    metrics = train_epoch(ours, Loader(train, seed=7), training_step(ours, nn.CrossEntropyLoss(), sgd(ours)))
 
     optimiser = sgd(plain)
     order = torch.randperm(len(train.labels), generator=torch.Generator().manual_seed(7))
@@ -68,7 +68,7 @@ def test_evaluate_and_predict_leave_the_model_as_it_is(noise):
 
 def test_train_epoch_trains_in_training_mode(noise):
     model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784), nn.Linear(784, 10)).eval()
-    train_epoch(model, Loader(noise), nn.CrossEntropyLoss(), sgd(model))
+    train_epoch(model, Loader(noise), training_step(model, nn.CrossEntropyLoss(), sgd(model)))
     assert model.training and model[1].num_batches_tracked == 3
 
 
@@ -114,12 +114,3 @@ def test_an_exploding_run_stops(noise):
     model = learner()
     with pytest.raises(FloatingPointError, match=r"^epoch \d+, step \d+: the loss is (nan|inf)$"):
         fit(model, Loader(noise, seed=0), Loader(noise), nn.CrossEntropyLoss(), sgd(model, lr=1e6), 20)
-
-
-def test_devices_are_checked():
-    assert choose_device("cpu") == torch.device("cpu")
-    expected = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
-    assert choose_device().type == expected
-    for name in ("tpu", "cuda:99", "gpu", ""):
-        with pytest.raises(FashionError, match=r"there is no device .* here, only cpu"):
-            choose_device(name)

@@ -1,0 +1,36 @@
+"""Our step with each choice made by hand, to measure what it is worth: `choice:fused+channels-last+bf16`.
+
+Minibatches lie in memory; "kept" is the allocator that keeps freed memory, and "compile" is `torch.compile`.
+"""
+
+import torch
+from contenders.common import BATCH_SIZE, LR, Prepared, momentum, network
+from torch import nn
+
+from fashion import Dataset, Loader, load, train_epoch, training_step
+from fashion.devices import InBfloat16, _keep_freed_memory
+
+CHOICES = {"eager", "fused", "channels-last", "bf16", "kept", "compile"}
+
+
+def prepare(model: str, device: str, options: str) -> Prepared:
+    chosen = set(options.split("+"))
+    if chosen - CHOICES:
+        raise ValueError(f"no such choice: {chosen - CHOICES}")
+    images, _ = load(device=device)
+    placed = network(model).to(device)
+    if "kept" in chosen:
+        _keep_freed_memory()
+    if "channels-last" in chosen:
+        placed.to(memory_format=torch.channels_last)
+    if "bf16" in chosen:
+        placed = InBfloat16(placed)
+    optimiser = torch.optim.SGD(placed.parameters(), lr=LR, momentum=momentum(model), fused="fused" in chosen or None)
+    forward = torch.compile(placed) if "compile" in chosen else placed
+    step = training_step(forward, nn.CrossEntropyLoss(), optimiser)
+
+    def train(steps: int) -> None:
+        some = Dataset(*(tensor[: steps * BATCH_SIZE] for tensor in images))
+        train_epoch(placed, Loader(some, BATCH_SIZE, seed=0), step)
+
+    return Prepared(train, {"torch": torch.__version__})

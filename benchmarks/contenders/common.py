@@ -1,0 +1,51 @@
+"""What every contender has in common: the network, its recipe, and the dataset as torchvision serves it."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.utils.data import Subset
+from torchvision.datasets import FashionMNIST
+from torchvision.transforms import Compose, Normalize, ToTensor
+
+from fashion.models import build, resnet18
+from fashion.settings import data_directory
+
+BATCH_SIZE = 64
+LR = 1e-3
+
+
+class Prepared(NamedTuple):
+    """A contender, ready to train.
+
+    Attributes:
+        train: trains on so many minibatches; it may return what it measured itself.
+        versions: of the libraries it uses.
+        notes: how it computes, where there is a choice.
+    """
+
+    train: Callable[[int], dict | None]
+    versions: dict[str, str]
+    notes: dict[str, str] | None = None
+
+
+def network(model: str) -> nn.Module:
+    """Build a network with seed 0; ResNet-18 without its weights, which make it no faster or slower."""
+    torch.manual_seed(0)
+    return resnet18(pretrained=False) if model == "resnet18" else build(model)
+
+
+def momentum(model: str) -> float:
+    """Return the momentum that the study trains a network with."""
+    return 0.9 if model == "resnet18" else 0.0
+
+
+def torchvision_dataset() -> FashionMNIST:
+    """Return the training images as most programs read them: decoded and normalised one by one."""
+    return FashionMNIST(data_directory(), train=True, transform=Compose([ToTensor(), Normalize((0.5,), (0.5,))]))
+
+
+def first(dataset: FashionMNIST, steps: int) -> Subset:
+    """Return what `steps` minibatches of a dataset hold."""
+    return Subset(dataset, range(min(steps * BATCH_SIZE, len(dataset))))

@@ -1,0 +1,23 @@
+"""This package: its own loader, step and loop, as `fashion.runs` uses them."""
+
+import torch
+from contenders.common import BATCH_SIZE, LR, Prepared, momentum, network
+from torch import nn
+
+from fashion import Dataset, Loader, load, train_epoch, training_step
+from fashion.devices import choose_precision, place, replayed
+
+
+def prepare(model: str, device: str, precision: str = "auto") -> Prepared:
+    where = torch.device(device)
+    images, _ = load(device=where)
+    precision = choose_precision(precision, model, where)
+    placed = place(network(model), model, where, precision)
+    optimiser = torch.optim.SGD(placed.parameters(), lr=LR, momentum=momentum(model), fused=True)
+    step = replayed(training_step(placed, nn.CrossEntropyLoss(), optimiser), where)
+
+    def train(steps: int) -> None:
+        some = Dataset(*(tensor[: steps * BATCH_SIZE] for tensor in images))
+        train_epoch(placed, Loader(some, BATCH_SIZE, seed=0), step)
+
+    return Prepared(train, {"torch": torch.__version__}, {"precision": precision})

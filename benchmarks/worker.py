@@ -1,0 +1,53 @@
+"""One contender in a process of its own: `python worker.py CONTENDER MODEL DEVICE`; fashion/bench.py speaks to it.
+
+It prints a line of JSON after its first step. Then each line it reads, "<steps> <epochs>", makes it train that often on
+that many minibatches of 64, and print how long it took. It ends with its input.
+"""
+
+import importlib
+import json
+import os
+import resource
+import sys
+import time
+
+# Lines to fashion/bench.py have the standard output to themselves; what a library prints goes to the standard error.
+_answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+
+
+def main(contender: str, model: str, device: str) -> None:
+    name, _, options = contender.partition(":")
+    prepared = importlib.import_module(f"contenders.{name}").prepare(model, device, *filter(None, [options]))
+    prepared.train(1)
+    _wait_for(device)
+    _answer({"versions": prepared.versions, **(prepared.notes or {})})
+    for line in sys.stdin:
+        steps, epochs = map(int, line.split())
+        start = time.perf_counter()
+        measured = [prepared.train(steps) for _ in range(epochs)][-1] or {}
+        _wait_for(device)
+        _answer({"seconds": time.perf_counter() - start, "peak_mb": _peak_mb(device), **measured})
+
+
+def _answer(values: dict) -> None:
+    print(json.dumps(values), file=_answers, flush=True)
+
+
+def _wait_for(device: str) -> None:
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.synchronize()
+
+
+def _peak_mb(device: str) -> float:
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.max_memory_allocated() / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3  # the whole process, the libraries included
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,161 @@
+"""What a run computes on, and how: device, precision, memory layout, and whole steps replayed as CUDA graphs.
+
+Each choice here was measured; benchmarks/README.md has the figures.
+"""
+
+import ctypes
+import platform
+from collections import Counter
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from fashion.settings import FashionError
+
+PRECISIONS = ("auto", "fp32", "bf16")
+
+# What does not follow the rule on a CPU: there these networks are slower in bfloat16, and this one with channels last.
+_FP32_ON_CPU = ("NeuralNetwork_v1", "resnet18")
+_CHANNELS_FIRST_ON_CPU = ("resnet18",)
+
+TensorFunction = Callable[..., tuple[Tensor, ...]]
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """Return the device called `name`; by default the accelerator that torch finds, else the CPU.
+
+    Raises:
+        FashionError: there is no such device here.
+    """
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if name is None:
+        return accelerator or torch.device("cpu")
+    here = ["cpu"]
+    if accelerator:
+        here += [accelerator.type] + [f"{accelerator.type}:{i}" for i in range(torch.accelerator.device_count())]
+    if name not in here:
+        raise FashionError(f"there is no device {name!r} here, only {', '.join(here)}")
+    return torch.device(name)
+
+
+def choose_precision(name: str, model: str, device: torch.device) -> str:
+    """Return "fp32" or "bf16": `name`, or for "auto" what is faster for a model, a key of `MODELS`, on a device.
+
+    Raises:
+        FashionError: `name` is none of `PRECISIONS`.
+    """
+    if name not in PRECISIONS:
+        raise FashionError(f"there is no precision {name!r}, only {', '.join(PRECISIONS)}")
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        pays = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        pays = device.type == "cpu" and torch.cpu._is_amx_tile_supported() and model not in _FP32_ON_CPU
+    return "bf16" if pays else "fp32"
+
+
+def place(network: nn.Module, model: str, device: torch.device, precision: str) -> nn.Module:
+    """Put a network on a device, in place, in the memory layout that is fastest for it there.
+
+    Args:
+        network: what to train.
+        model: its key in `MODELS`.
+        device: where.
+        precision: "bf16" to compute matrix products and convolutions in bfloat16; "fp32" leaves all in float32.
+
+    Returns:
+        The network, or in bfloat16 an `InBfloat16` around it.
+    """
+    if device.type == "cpu":
+        _keep_freed_memory()
+    channels_last = device.type == "cuda" or (device.type == "cpu" and model not in _CHANNELS_FIRST_ON_CPU)
+    network.to(device, memory_format=torch.channels_last if channels_last else torch.preserve_format)
+    return InBfloat16(network) if precision == "bf16" else network
+
+
+class InBfloat16(nn.Module):
+    """A network whose matrix products and convolutions are computed in bfloat16, by autocast.
+
+    Its weights and their gradients, its softmax and what it returns are float32.
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+        for layer in network.modules():
+            if isinstance(layer, nn.Softmax):  # autocast leaves it in bfloat16 on a CPU
+                layer.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images, shape (B, 1, 28, 28), to what the network returns for them, in float32."""
+        with torch.autocast(images.device.type, torch.bfloat16):
+            outputs = self.network(images)
+        return outputs.float()
+
+
+def replayed(function: TensorFunction, device: torch.device) -> TensorFunction:
+    """Return a function that does the same with less work for the host: on a CUDA device it is replayed as a graph.
+
+    Args:
+        function: takes tensors on `device` and returns a tuple of tensors. What it does must depend on nothing but
+            values in its arguments and in tensors that it finds in the same place each time.
+        device: anything but a CUDA device gets `function` itself.
+    """
+    return Replayed(function) if device.type == "cuda" else function
+
+
+class Replayed:
+    """A function whose kernels are recorded once for each shape of its arguments, and launched together from then on.
+
+    Its first three calls for a shape run as they are: a recording needs a warm-up, and so every call counts.
+    https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs/
+    """
+
+    def __init__(self, function: TensorFunction):
+        self.function = function
+        self.stream = torch.cuda.Stream()
+        self.calls: Counter = Counter()
+        self.recordings: dict = {}
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Do what the function does, and return what it returns."""
+        shapes = tuple(tensor.shape for tensor in inputs)
+        self.calls[shapes] += 1
+        if self.calls[shapes] <= 3:
+            return self._on_side_stream(inputs)
+        if shapes not in self.recordings:
+            self.recordings[shapes] = self._record(inputs)
+        graph, arguments, results = self.recordings[shapes]
+        for argument, tensor in zip(arguments, inputs, strict=True):
+            argument.copy_(tensor)
+        graph.replay()
+        return tuple(result.clone() for result in results)  # the next replay overwrites them
+
+    def _on_side_stream(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
+            results = self.function(*inputs)
+        torch.cuda.current_stream().wait_stream(self.stream)
+        return results
+
+    def _record(self, inputs: tuple[Tensor, ...]) -> tuple[torch.cuda.CUDAGraph, tuple, tuple]:
+        arguments = tuple(tensor.clone() for tensor in inputs)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=self.stream):
+            results = self.function(*arguments)
+        return graph, arguments, results
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep the memory of freed tensors for the next step: to get it from the system anew costs page faults.
+
+    https://man7.org/linux/man-pages/man3/mallopt.3.html
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    trim_threshold, mmap_max = -1, -4  # the parameters' numbers in malloc.h
+    libc = ctypes.CDLL(None)
+    libc.mallopt(mmap_max, 0)
+    libc.mallopt(trim_threshold, 2**31 - 1)

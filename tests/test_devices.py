@@ -1,0 +1,146 @@
+import copy
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from fashion import EXPERIMENTS, FashionError, Loader, build, choose_device, devices, evaluate, fit, run
+from fashion.devices import choose_precision, place
+
+CPU = torch.device("cpu")
+
+
+def test_devices_are_checked():
+    assert choose_device("cpu") == torch.device("cpu")
+    expected = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
+    assert choose_device().type == expected
+    for name in ("tpu", "cuda:99", "gpu", ""):
+        with pytest.raises(FashionError, match=r"there is no device .* here, only cpu"):
+            choose_device(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "amx", "expected"),
+    [
+        ("auto", "NeuralNetwork_v1_5_5", True, "bf16"),
+        ("auto", "NeuralNetwork_v1_5_5", False, "fp32"),
+        ("auto", "resnet18", True, "fp32"),
+        ("bf16", "resnet18", False, "bf16"),
+        ("fp32", "NeuralNetwork_v1_5_5", True, "fp32"),
+    ],
+)
+def test_auto_is_what_is_faster_here(monkeypatch, name, model, amx, expected):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert choose_precision(name, model, CPU) == expected
+
+
+def test_an_unknown_precision_is_named():
+    with pytest.raises(FashionError, match="no precision 'fp16', only auto, fp32, bf16"):
+        choose_precision("fp16", "resnet18", CPU)
+
+
+def test_bfloat16_is_for_products_only(noise):
+    torch.manual_seed(0)
+    network = build("NeuralNetwork_v1")
+    dtypes = {}
+
+    def note(layer, _, output):
+        dtypes[type(layer)] = output.dtype
+
+    for layer in network.modules():
+        layer.register_forward_hook(note)
+    model = place(network, "NeuralNetwork_v1", CPU, "bf16")
+    outputs = model(noise.images[:64])
+    nn.functional.cross_entropy(outputs, noise.labels[:64]).backward()
+    assert dtypes[nn.Conv2d] == dtypes[nn.Linear] == torch.bfloat16
+    assert dtypes[nn.Softmax] == outputs.dtype == torch.float32
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert {parameter.grad.dtype for parameter in model.parameters()} == {torch.float32}
+    assert outputs.sum(dim=1).sub(1).abs().max() < 1e-5  # in bfloat16 a softmax is off by up to 0.4%
+
+
+def test_bfloat16_is_near_float32(noise):
+    torch.manual_seed(0)
+    network = build("NeuralNetwork_v1", ("logits", "identity"))
+    exact = copy.deepcopy(network)(noise.images)
+    rounded = place(network, "NeuralNetwork_v1", CPU, "bf16")(noise.images)
+    assert not torch.equal(exact, rounded)
+    assert torch.allclose(exact, rounded, atol=0.02)
+
+
+def test_layout_changes_no_value(noise):
+    torch.manual_seed(0)
+    network = build("NeuralNetwork_v1_5_5_BN").eval()
+    images = noise.images[:8]
+    before = network(images)
+    placed = place(network, "NeuralNetwork_v1_5_5_BN", CPU, "fp32")
+    assert placed is network
+    assert network.features[1].weight.is_contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(before, network(images), atol=1e-6)
+
+
+def test_a_recorded_precision_must_match_what_is_asked_for(tmp_path, small):
+    v1 = EXPERIMENTS["v1"]
+    first = run(v1, 0, logs=tmp_path, data=small, precision="bf16")
+    assert first.info["precision"] == "bf16"
+    assert run(v1, 0, logs=tmp_path, data=small).info == first.info  # auto takes what is recorded
+    with pytest.raises(FashionError, match="precision bf16, not fp32"):
+        run(v1, 0, logs=tmp_path, data=small, precision="fp32")
+
+
+@pytest.fixture
+def recorder(monkeypatch):
+    """CUDA's stream and graph, played on the CPU: a recording is a function that is called again."""
+
+    class Stream:
+        def wait_stream(self, stream):
+            pass
+
+    class Recorded(devices.Replayed):
+        def _on_side_stream(self, inputs):
+            return self.function(*inputs)
+
+        def _record(self, inputs):
+            arguments, results = tuple(each.clone() for each in inputs), [torch.zeros(()), torch.zeros(())]
+
+            def replay():
+                graph.replays += 1
+                for result, value in zip(results, self.function(*arguments), strict=True):
+                    result.copy_(value)
+
+            graph = SimpleNamespace(replay=replay, replays=0)
+            return graph, arguments, results
+
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    return Recorded
+
+
+def test_each_call_counts_whether_it_is_replayed_or_not(recorder):
+    seen = []
+    replayed = recorder(lambda a, b: (seen.append(float(a.sum())), (a.sum(), b.sum()))[1])
+    batches = [torch.full((size,), float(i)) for i, size in enumerate([4, 4, 4, 2, 4, 4, 2, 4])]
+    outcomes = [replayed(batch, -batch) for batch in batches]
+    assert seen == [float(batch.sum()) for batch in batches]
+    assert [(float(a), float(b)) for a, b in outcomes] == [(x, -x) for x in seen]  # kept, not overwritten
+    assert {shapes[0]: graph.replays for shapes, (graph, _, _) in replayed.recordings.items()} == {(4,): 3}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_replayed_history_is_the_eager_one(full, monkeypatch, precision):
+    cuda = torch.device("cuda")
+    train, test = (type(each)(each.images[:1000].to(cuda), each.labels[:1000].to(cuda)) for each in full)
+
+    def history():
+        torch.manual_seed(0)
+        model = place(build("NeuralNetwork_v1_5_5_BN"), "NeuralNetwork_v1_5_5_BN", cuda, precision)
+        optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, fused=True)
+        done = fit(model, Loader(train, seed=0), Loader(test), nn.CrossEntropyLoss(), optimiser, 5)
+        return [epoch[:-1] for epoch in done], evaluate(model, Loader(test), nn.CrossEntropyLoss())
+
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+    fast = history()
+    assert history() == fast
+    monkeypatch.setattr("fashion.training.replayed", lambda function, device: function)
+    assert history() == fast
