@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from fashion.settings import FashionError
 
@@ -69,10 +70,35 @@ def place(network: nn.Module, model: str, device: torch.device, precision: str) 
         The network, or in bfloat16 an `InBfloat16` around it.
     """
     if device.type == "cpu":
-        _keep_freed_memory()
+        keep_freed_memory()
     channels_last = device.type == "cuda" or (device.type == "cpu" and model not in _CHANNELS_FIRST_ON_CPU)
     network.to(device, memory_format=torch.channels_last if channels_last else torch.preserve_format)
+    if device.type == "cpu" and not channels_last:
+        shorten_convolutions(network)
     return InBfloat16(network) if precision == "bf16" else network
+
+
+def shorten_convolutions(network: nn.Module) -> nn.Module:
+    """Let a network, in place, skip the part of a kernel that meets nothing but padding, where the output is one pixel.
+
+    ResNet-18 on 28 x 28 ends so: eight of nine weights of its last convolutions never see an image. The outcome is the
+    same up to rounding, and on a CPU a linear layer over the rest of the kernel is faster.
+    """
+    for layer in network.modules():
+        if type(layer) is nn.Conv2d and layer.kernel_size == (3, 3) and layer.padding == (1, 1):
+            layer.__class__ = _ShortConv2d
+    return network
+
+
+class _ShortConv2d(nn.Conv2d):
+    """A 3 x 3 convolution with padding 1; one output pixel is the centre of the kernel, or the lower right of it."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        size = tuple(images.shape[-2:])
+        if size == (1, 1) or (size == (2, 2) and self.stride == (2, 2)):
+            kernel = self.weight[:, :, 1 : 1 + size[0], 1 : 1 + size[1]]
+            return functional.linear(images.flatten(1), kernel.flatten(1), self.bias)[..., None, None]
+        return super().forward(images)
 
 
 class InBfloat16(nn.Module):
@@ -148,7 +174,7 @@ class Replayed:
         return graph, arguments, results
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let glibc keep the memory of freed tensors for the next step: to get it from the system anew costs page faults.
 
     https://man7.org/linux/man-pages/man3/mallopt.3.html

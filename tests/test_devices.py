@@ -4,9 +4,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
-from fashion import EXPERIMENTS, FashionError, Loader, build, choose_device, devices, evaluate, fit, run
-from fashion.devices import choose_precision, place
+from fashion import EXPERIMENTS, FashionError, Loader, build, choose_device, devices, evaluate, fit, resnet18, run
+from fashion.devices import choose_precision, place, shorten_convolutions
 
 CPU = torch.device("cpu")
 
@@ -52,7 +53,7 @@ def test_bfloat16_is_for_products_only(noise):
         layer.register_forward_hook(note)
     model = place(network, "NeuralNetwork_v1", CPU, "bf16")
     outputs = model(noise.images[:64])
-    nn.functional.cross_entropy(outputs, noise.labels[:64]).backward()
+    functional.cross_entropy(outputs, noise.labels[:64]).backward()
     assert dtypes[nn.Conv2d] == dtypes[nn.Linear] == torch.bfloat16
     assert dtypes[nn.Softmax] == outputs.dtype == torch.float32
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
@@ -78,6 +79,24 @@ def test_layout_changes_no_value(noise):
     assert placed is network
     assert network.features[1].weight.is_contiguous(memory_format=torch.channels_last)
     assert torch.allclose(before, network(images), atol=1e-6)
+
+
+def test_a_short_convolution_is_the_whole_one(noise):
+    torch.manual_seed(0)
+    whole = resnet18(pretrained=False)
+    short = shorten_convolutions(copy.deepcopy(whole))
+    used = []
+    for layer in short.modules():
+        if hasattr(layer, "kernel_size") and layer.kernel_size == (3, 3):
+            layer.register_forward_hook(lambda layer, _, output: used.append(output.shape[-1]))
+    for network in (whole, short):
+        functional.cross_entropy(network(noise.images[:32]), noise.labels[:32]).backward()
+    assert used.count(1) == 4
+    for (name, one), other in zip(whole.named_parameters(), short.parameters(), strict=True):
+        assert torch.allclose(one.grad, other.grad, rtol=1e-3, atol=1e-5), name
+    last = short.layer4[1].conv2.weight.grad
+    assert last[:, :, 1, 1].abs().min() > 0
+    assert last.count_nonzero() == last[:, :, 1, 1].numel()
 
 
 def test_a_recorded_precision_must_match_what_is_asked_for(tmp_path, small):

@@ -1,6 +1,7 @@
 """Our step with each choice made by hand, to measure what it is worth: `choice:fused+channels-last+bf16`.
 
-Minibatches lie in memory; "kept" is the allocator that keeps freed memory, and "compile" is `torch.compile`.
+Minibatches lie in memory; "kept" is the allocator that keeps freed memory, "short" stands for
+`shorten_convolutions`, and "compile" for `torch.compile`.
 """
 
 import torch
@@ -8,9 +9,9 @@ from contenders.common import BATCH_SIZE, LR, Prepared, momentum, network
 from torch import nn
 
 from fashion import Dataset, Loader, load, train_epoch, training_step
-from fashion.devices import InBfloat16, _keep_freed_memory
+from fashion.devices import InBfloat16, keep_freed_memory, shorten_convolutions
 
-CHOICES = {"eager", "fused", "channels-last", "bf16", "kept", "compile"}
+CHOICES = {"eager", "fused", "channels-last", "bf16", "kept", "short", "compile"}
 
 
 def prepare(model: str, device: str, options: str) -> Prepared:
@@ -20,9 +21,11 @@ def prepare(model: str, device: str, options: str) -> Prepared:
     images, _ = load(device=device)
     placed = network(model).to(device)
     if "kept" in chosen:
-        _keep_freed_memory()
+        keep_freed_memory()
     if "channels-last" in chosen:
         placed.to(memory_format=torch.channels_last)
+    if "short" in chosen:
+        shorten_convolutions(placed)
     if "bf16" in chosen:
         placed = InBfloat16(placed)
     optimiser = torch.optim.SGD(placed.parameters(), lr=LR, momentum=momentum(model), fused="fused" in chosen or None)
