@@ -26,7 +26,8 @@ def test_devices_are_checked():
     [
         ("auto", "NeuralNetwork_v1_5_5", True, "bf16"),
         ("auto", "NeuralNetwork_v1_5_5", False, "fp32"),
-        ("auto", "resnet18", True, "fp32"),
+        ("auto", "resnet18", True, "bf16"),
+        ("auto", "NeuralNetwork_v1", True, "fp32"),
         ("bf16", "resnet18", False, "bf16"),
         ("fp32", "NeuralNetwork_v1_5_5", True, "fp32"),
     ],
