@@ -27,7 +27,8 @@ IMAGES = 60_000
 BATCH_SIZE = 64
 EPOCH = -(-IMAGES // BATCH_SIZE)  # steps
 
-CONTENDERS = ("ours", "plain", "lightning", "fastai", "limit")
+SPEED = ("ours", "plain", "lightning", "fastai", "limit")
+PROFILE = ("profile:plain", "profile:ours")
 CHOICES = (
     "choice:eager",
     "choice:fused",
@@ -40,6 +41,8 @@ CHOICES = (
     "choice:fused+kept+channels-last+compile",
     "choice:fused+kept+channels-last+bf16+compile",
 )
+SUITES = {"speed": SPEED, "choices": CHOICES, "profile": PROFILE}
+
 # What is timed of each network on a CPU, where a whole epoch of the larger ones takes minutes.
 CPU_STEPS = {"NeuralNetwork_v1": EPOCH, "NeuralNetwork_v1_5_5_BN": 12, "resnet18": 40}
 _LINEAR = ((94, 1), (EPOCH, 1), (94, 20))  # steps and epochs: 6,000 images, 60,000, and twenty times 6,000
@@ -48,7 +51,7 @@ _LINEAR = ((94, 1), (EPOCH, 1), (94, 20))  # steps and epochs: 6,000 images, 60,
 def bench(
     model: str,
     device: torch.device,
-    contenders: Iterable[str] = CONTENDERS,
+    contenders: Iterable[str] = SPEED,
     *,
     rounds: int = 5,
     steps: int | None = None,
@@ -109,16 +112,25 @@ def write(results: dict[str, dict], path: Path) -> None:
     path.write_text(json.dumps(older | results, indent=1) + "\n")
 
 
-def path_for(results: dict[str, dict], folder: Path = RESULTS, suffix: str = "") -> Path:
-    """Return the file for results: it is called after the hardware they were measured on."""
-    hardware = next(iter(results.values()))["hardware"]
-    return folder / f"{re.sub('[^a-z0-9]+', '-', hardware.lower()).strip('-')}{suffix}.json"
+def path_for(result: dict, suite: str = "speed", folder: Path = RESULTS) -> Path:
+    """Return the file for a network's result: it is called after the hardware it was measured on."""
+    hardware = re.sub("[^a-z0-9]+", "-", result["hardware"].lower()).strip("-")
+    return folder / suite / f"{hardware}.json"
+
+
+def read(suite: str = "speed", folder: Path = RESULTS) -> dict[Path, dict[str, dict]]:
+    """Return what each file of a suite has, for each network."""
+    return {path: json.loads(path.read_text()) for path in sorted((folder / suite).glob("*.json"))}
 
 
 def epoch_seconds(result: dict, contender: str) -> list[float]:
     """Return what each turn of a contender makes for an epoch: seconds for 60,000 images."""
-    images = min(result["steps"] * BATCH_SIZE, IMAGES)
-    return [seconds * IMAGES / images for seconds in result["contenders"][contender]["seconds"]]
+    return [seconds * IMAGES / images(result["steps"]) for seconds in result["contenders"][contender]["seconds"]]
+
+
+def images(steps: int) -> int:
+    """Return how many images so many minibatches of one epoch hold: the last of an epoch is a short one."""
+    return min(steps * BATCH_SIZE, IMAGES)
 
 
 def limit_seconds(result: dict) -> float:

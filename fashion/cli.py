@@ -143,8 +143,10 @@ def bench_command(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Minibatches in each turn.", show_default="an epoch, or less on a CPU")
     ] = None,
-    contenders: Annotated[str, typer.Option(help="Modules of benchmarks/contenders.")] = ",".join(bench.CONTENDERS),
-    choices: Annotated[bool, typer.Option("--choices", help="Time what our own step is made of instead.")] = False,
+    suite: Annotated[str, typer.Option(help=f"What to time: {', '.join(bench.SUITES)}.")] = "speed",
+    contenders: Annotated[
+        str | None, typer.Option(help="Modules of benchmarks/contenders.", show_default="the suite's")
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="Such as cpu or cuda.", show_default="an accelerator, else cpu")
     ] = None,
@@ -152,14 +154,19 @@ def bench_command(
         Path, typer.Option(help="Folder to write to.", show_default="benchmarks/results")
     ] = bench.RESULTS,
 ) -> None:
-    """Time the training loop beside plain PyTorch, Lightning, fastai, and the machine's limit."""
+    """Time the training loop beside plain PyTorch, Lightning, fastai, and the machine's limit, in turns.
+
+    Needs `pip install -e ".[bench]"`, and a machine that does nothing else.
+    """
     where = choose_device(device)
-    names = bench.CHOICES if choices else contenders.split(",")
+    if suite not in bench.SUITES:
+        raise FashionError(f"there is no suite {suite!r}, only {', '.join(bench.SUITES)}")
+    names = contenders.split(",") if contenders else bench.SUITES[suite]
     for model in models or bench.CPU_STEPS:
-        result = {model: bench.bench(model, where, names, rounds=rounds, steps=steps, tell=typer.echo)}
-        path = bench.path_for(result, output, "-choices" if choices else "")
-        bench.write(result, path)
-    typer.echo(path)
+        result = bench.bench(model, where, names, rounds=rounds, steps=steps, tell=typer.echo)
+        path = bench.path_for(result, suite, output)
+        bench.write({model: result}, path)
+        typer.echo(path)
 
 
 def _experiment(name: str, epochs: int | None) -> Experiment:

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from fashion.statistics import mean_interval
+from fashion.statistics import mean_interval, paired_difference
 
 
 def test_a_mean_with_its_t_interval_by_hand():
@@ -18,3 +18,10 @@ def test_one_value_has_no_interval_and_none_no_mean():
     assert mean == 92.1 and math.isnan(half)
     with pytest.raises(ValueError, match="at least one"):
         mean_interval([])
+
+
+def test_differences_are_paired_by_seed():
+    # Seeds 1 and 2 are in both: 3 - 1 = 2 and 7 - 3 = 4, mean 3, standard error 1; t(1) at 97.5% is 12.706205.
+    assert paired_difference({0: 9, 1: 1, 2: 3}, {1: 3, 2: 7, 5: 0}) == pytest.approx((3, 12.706205))
+    with pytest.raises(ValueError, match="at least one"):
+        paired_difference({0: 1.0}, {1: 1.0})
