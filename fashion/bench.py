@@ -38,6 +38,7 @@ CHOICES = (
     "choice:fused+kept+bf16",
     "choice:fused+kept+short+bf16",
     "choice:fused+kept+channels-last+bf16",
+    "choice:fused+kept+channels-last+bf16+flatten",
     "choice:fused+kept+channels-last+compile",
     "choice:fused+kept+channels-last+bf16+compile",
 )
@@ -85,7 +86,7 @@ def bench(
             workers[name] = _Worker(name, model, device)
             tell(f"{model}: {name} has made its first step after {workers[name].info['first_step_s']:.1f} s")
         sizes = _LINEAR if steps == EPOCH and "ours" in workers else ()
-        turns = [(name, steps, 1) for name in workers] + [("ours", *size) for size in sizes]
+        turns = dict.fromkeys([(name, steps, 1) for name in workers] + [("ours", *size) for size in sizes])
         measured = {turn: [] for turn in turns}
         for number in range(rounds + 1):
             for turn in turns:

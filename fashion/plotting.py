@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
+from fashion import bench
 from fashion.data import CLASSES, Dataset
 from fashion.experiments import Experiment
 from fashion.runs import Run
@@ -155,6 +156,28 @@ def final_accuracies(groups: dict[str, Sequence[Run]]) -> Figure:
     axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(handles[:2], labels[:2])
+    return figure
+
+
+def speed(results: dict[str, dict]) -> Figure:
+    """Draw the seconds that each contender takes for an epoch, a panel for each network; the limit is a line.
+
+    Args:
+        results: by network, as `fashion.bench.bench` returns them; bars are medians, whiskers the least and the most.
+    """
+    figure, panels = _subplots(9, 3.4, 1, len(results))
+    for axes, (model, result) in zip(np.atleast_1d(panels), results.items(), strict=True):
+        names = [name for name in result["contenders"] if name != "limit"]
+        for row, name in enumerate(names):
+            seconds = bench.epoch_seconds(result, name)
+            middle = np.median(seconds)
+            whisker = [[middle - min(seconds)], [max(seconds) - middle]]
+            axes.barh(row, middle, xerr=whisker, color=_STYLES["test" if name == "ours" else "train"][0])
+        axes.axvline(bench.limit_seconds(result), color="black", linestyle=":", label="the machine's limit")
+        axes.set(title=model.removeprefix("NeuralNetwork_"), xlabel="seconds per epoch", xlim=(0, None))
+        axes.set_yticks(range(len(names)), names if axes is np.atleast_1d(panels)[0] else [])
+        axes.invert_yaxis()
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", frameon=False)
     return figure
 
 

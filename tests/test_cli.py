@@ -114,24 +114,30 @@ def test_the_committed_readme_and_curves_are_as_the_records_have_them():
 
 
 def test_a_stale_readme_or_figure_is_found(tmp_path):
-    readme, logs = tmp_path / "README.md", tmp_path / "model_logs"
+    places = readme, logs, benchmarks = [tmp_path / name for name in ("README.md", "model_logs", "benchmarks")]
     shutil.copytree(ROOT / "model_logs", logs)
+    shutil.copytree(ROOT / "benchmarks", benchmarks)
     shutil.copy(ROOT / "README.md", readme)
-    report.check(readme, logs)
+    report.check(*places)
 
     text = readme.read_text()
     readme.write_text(text.replace("| v1_logits ", "| v1_logit "))
     with pytest.raises(report.FashionError, match=r"README.md; `fashion report`"):
-        report.check(readme, logs)
-    report.write(readme, logs)
+        report.check(*places)
+    report.write(*places)
     assert readme.read_text() == text
-    report.check(readme, logs)
+    report.check(*places)
 
     readme.write_text(text.replace("<!-- /results -->", ""))
     with pytest.raises(report.FashionError, match=r"lacks .*results"):
-        report.check(readme, logs)
+        report.check(*places)
     readme.write_text(text)
 
     shutil.rmtree(logs / "model_v1_logs" / "seed_4")
     with pytest.raises(report.FashionError, match=r"README.md.*model_v1_accuracy.png.*model_v1_loss.png"):
-        report.check(readme, logs)
+        report.check(*places)
+
+    measured = next((benchmarks / "results" / "speed").glob("*.json"))
+    measured.write_text(measured.read_text().replace('"steps": 938', '"steps": 939', 1))
+    with pytest.raises(report.FashionError, match=rf"{measured.stem}.png"):
+        report.check(*places)

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from fashion import EXPERIMENTS, FashionError, Loader, build, choose_device, devices, evaluate, fit, resnet18, run
-from fashion.devices import choose_precision, place, shorten_convolutions
+from fashion.devices import choose_precision, keep_gradients_channels_last, place, shorten_convolutions
 
 CPU = torch.device("cpu")
 
@@ -75,11 +75,18 @@ def test_layout_changes_no_value(noise):
     torch.manual_seed(0)
     network = build("NeuralNetwork_v1_5_5_BN").eval()
     images = noise.images[:8]
-    before = network(images)
-    placed = place(network, "NeuralNetwork_v1_5_5_BN", CPU, "fp32")
+    original = copy.deepcopy(network)
+    layouts = []
+    network.features[-2].register_full_backward_pre_hook(lambda _, gradients: layouts.append(gradients[0].stride(1)))
+    placed = keep_gradients_channels_last(place(network, "NeuralNetwork_v1_5_5_BN", CPU, "fp32"))
     assert placed is network
     assert network.features[1].weight.is_contiguous(memory_format=torch.channels_last)
-    assert torch.allclose(before, network(images), atol=1e-6)
+    assert torch.allclose(original(images), network(images), atol=1e-6)
+    for each in (original, network):
+        functional.cross_entropy(each(images), noise.labels[:8]).backward()
+    assert layouts == [1]  # channels last in the gradient, too
+    for (name, one), other in zip(original.named_parameters(), network.parameters(), strict=True):
+        assert torch.allclose(one.grad, other.grad, rtol=1e-3, atol=1e-6), name
 
 
 def test_a_short_convolution_is_the_whole_one(noise):

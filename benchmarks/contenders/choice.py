@@ -1,7 +1,7 @@
 """Our step with each choice made by hand, to measure what it is worth: `choice:fused+channels-last+bf16`.
 
-Minibatches lie in memory; "kept" is the allocator that keeps freed memory, "short" stands for
-`shorten_convolutions`, and "compile" for `torch.compile`.
+Minibatches lie in memory; "kept" is the allocator that keeps freed memory, "short" and "flatten" stand for
+`shorten_convolutions` and `keep_gradients_channels_last`, and "compile" for `torch.compile`.
 """
 
 import torch
@@ -9,9 +9,9 @@ from contenders.common import BATCH_SIZE, LR, Prepared, momentum, network
 from torch import nn
 
 from fashion import Dataset, Loader, load, train_epoch, training_step
-from fashion.devices import InBfloat16, keep_freed_memory, shorten_convolutions
+from fashion.devices import InBfloat16, keep_freed_memory, keep_gradients_channels_last, shorten_convolutions
 
-CHOICES = {"eager", "fused", "channels-last", "bf16", "kept", "short", "compile"}
+CHOICES = {"eager", "fused", "channels-last", "bf16", "kept", "short", "flatten", "compile"}
 
 
 def prepare(model: str, device: str, options: str) -> Prepared:
@@ -26,6 +26,8 @@ def prepare(model: str, device: str, options: str) -> Prepared:
         placed.to(memory_format=torch.channels_last)
     if "short" in chosen:
         shorten_convolutions(placed)
+    if "flatten" in chosen:
+        keep_gradients_channels_last(placed)
     if "bf16" in chosen:
         placed = InBfloat16(placed)
     optimiser = torch.optim.SGD(placed.parameters(), lr=LR, momentum=momentum(model), fused="fused" in chosen or None)

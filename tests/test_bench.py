@@ -1,0 +1,80 @@
+import json
+
+import pytest
+import torch
+
+from fashion import FashionError, bench
+
+CPU = torch.device("cpu")
+
+
+def result(**contenders):
+    return {
+        "hardware": "A CPU (R), 2 threads",
+        "steps": 10,
+        "multiply_adds": 64_000,  # 1,000 an image
+        "optimiser_bytes": 100,
+        "contenders": {name: {"seconds": seconds} for name, seconds in contenders.items()}
+        | {"limit": {"flop_per_second": [1e6, 6e6, 9e9], "bytes_per_second": [938.0]}},
+    }
+
+
+def test_contenders_take_turns_and_each_turn_is_counted_but_the_first():
+    lines = []
+    measured = bench.bench("NeuralNetwork_v1", CPU, ("ours", "plain"), rounds=2, steps=3, tell=lines.append)
+    assert [line.split(": ")[1][:5] for line in lines] == ["ours ", "plain", "round", "round", "round"]
+    assert "warm-up" in lines[2]
+    assert measured["steps"] == 3 and measured["linear"] == []
+    assert measured["multiply_adds"] == 3_318_912  # 3.32 M in torchinfo's table
+    for contender in measured["contenders"].values():
+        assert len(contender["seconds"]) == 2
+        assert 0 < min(contender["seconds"]) < contender["first_step_s"]
+        assert contender["peak_mb"] > 100
+        assert contender["versions"]["torch"] == torch.__version__
+    assert measured["contenders"]["ours"]["precision"] == "fp32"
+
+
+@pytest.mark.parametrize("contender", ["limit", "profile:plain", "profile:ours", "choice:fused+kept+short+bf16"])
+def test_other_contenders_measure_what_they_are_for(contender):
+    measured = bench.bench("NeuralNetwork_v1", CPU, (contender,), rounds=1, steps=2)["contenders"][contender]
+    if contender == "limit":
+        assert measured["flop_per_second"][0] > 1e9 and measured["bytes_per_second"][0] > 1e8
+    if contender.startswith("profile"):
+        assert list(measured["milliseconds"][0]) == ["data", "forward", "backward", "optimiser", "metrics"]
+
+
+@pytest.mark.parametrize("contender", ["nobody", "choice:turbo"])
+def test_a_contender_that_fails_says_why(contender):
+    with pytest.raises(FashionError, match=rf"the contender {contender} failed: .*(nobody|turbo)"):
+        bench.bench("NeuralNetwork_v1", CPU, (contender,), rounds=1, steps=1)
+
+
+def test_an_unknown_model_is_named():
+    with pytest.raises(FashionError, match="no model 'v1'"):
+        bench.bench("v1", CPU)
+
+
+def test_seconds_are_scaled_to_an_epoch():
+    assert bench.epoch_seconds(result(ours=[1.0, 2.0]), "ours") == [93.75, 187.5]  # 640 of 60,000 images
+    whole = result(ours=[3.0]) | {"steps": bench.EPOCH}
+    assert bench.epoch_seconds(whole, "ours") == [3.0]  # the last minibatch holds 32
+
+
+def test_the_limit_by_hand():
+    # 60,000 images x 1,000 multiply-adds x 2 x 3 at 6e6 a second: 60 s; 938 steps x 100 bytes at 938 a second: 100 s.
+    assert bench.limit_seconds(result()) == pytest.approx(160)
+
+
+def test_the_optimiser_moves_weights_gradients_and_momentum():
+    assert bench.optimiser_bytes("NeuralNetwork_v1") == 39_358 * 3 * 4
+    assert bench.optimiser_bytes("resnet18") == 11_175_370 * 5 * 4
+
+
+def test_a_file_is_called_after_the_hardware_and_keeps_other_networks(tmp_path):
+    path = bench.path_for(result(), "choices", tmp_path)
+    assert path == tmp_path / "choices" / "a-cpu-r-2-threads.json"
+    bench.write({"one": {"steps": 1}}, path)
+    bench.write({"two": {"steps": 2}}, path)
+    bench.write({"one": {"steps": 3}}, path)
+    assert json.loads(path.read_text()) == {"one": {"steps": 3}, "two": {"steps": 2}}
+    assert bench.read("choices", tmp_path) == {path: {"one": {"steps": 3}, "two": {"steps": 2}}}
