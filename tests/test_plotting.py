@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fashion import EXPERIMENTS, Run, plotting
+from fashion import EXPERIMENTS, Run, bench, plotting
 from fashion.training import Epoch
 
 
@@ -87,3 +87,23 @@ def test_predictions_name_both_classes(small):
 def test_a_digest_tells_histories_apart():
     assert plotting.digest(made_up(3)) == plotting.digest(made_up(3))
     assert plotting.digest(made_up(3)) != plotting.digest(made_up(2))
+
+
+def test_speed_sets_contenders_beside_the_limit():
+    result = {
+        "steps": bench.EPOCH,
+        "multiply_adds": 64_000,
+        "optimiser_bytes": 100,
+        "contenders": {
+            "ours": {"seconds": [1.0, 2.0, 4.0]},
+            "plain": {"seconds": [8.0]},
+            "limit": {"flop_per_second": [3.6e8], "bytes_per_second": [938e2]},
+        },
+    }
+    figure = plotting.speed({"NeuralNetwork_v1": result, "resnet18": result})
+    assert [axes.get_title() for axes in figure.axes] == ["v1", "resnet18"]
+    axes = figure.axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [2.0, 8.0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["ours", "plain"]
+    (limit,) = [line for line in axes.lines if line.get_linestyle() == ":"]
+    assert limit.get_xdata()[0] == pytest.approx(2.0)  # 1 s of multiply-adds and 1 s of copying
