@@ -91,4 +91,13 @@ EXPERIMENTS: dict[str, Experiment] = _by_name(
     Experiment("resnet18", "resnet18", epochs=14, momentum=0.9, published=89.9, logs="resnet18_test"),
     # Why v1 does not learn: four suspects, in every combination
     *_v1_variants(),
+    # What does batch normalisation add once the doubled softmax is gone?
+    Experiment("v1_5_5_logits", _PLAIN, epochs=25, changes=("logits",)),
+    Experiment("v1_5_5_BN_logits", _BN, epochs=40, changes=("logits",)),
+    # Do higher learning rates need batch normalisation?
+    Experiment("v1_5_5_noBN_lrx2", _PLAIN, epochs=10, lr=2e-3),
+    Experiment("v1_5_5_noBN_lrx4", _PLAIN, epochs=10, lr=4e-3),
+    Experiment("v1_5_5_noBN_lrx8", _PLAIN, epochs=10, lr=8e-3),
+    # What does ResNet-18 owe to ImageNet?
+    Experiment("resnet18_scratch", "resnet18_scratch", epochs=14, momentum=0.9),
 )

@@ -4,6 +4,7 @@ Every network takes images of shape (B, 1, 28, 28) and returns one value per cla
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -163,6 +164,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "NeuralNetwork_v1_5_5": NeuralNetwork_v1_5_5,
     "NeuralNetwork_v1_5_5_BN": NeuralNetwork_v1_5_5_BN,
     "resnet18": resnet18,
+    "resnet18_scratch": partial(resnet18, pretrained=False),
 }
 
 CHANGES: dict[str, Callable[[nn.Module], nn.Module]] = {

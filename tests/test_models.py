@@ -93,3 +93,16 @@ def test_resnet18_returns_logits_of_ten_classes():
     model = resnet18(pretrained=False).eval()
     assert model(torch.randn(2, 1, 28, 28)).shape == (2, 10)
     assert isinstance(model.fc, nn.Linear)
+
+
+def test_resnet18_from_scratch_has_the_new_layers_that_the_pretrained_one_has(hub):
+    hub.mkdir(parents=True, exist_ok=True)
+    torch.save(torchvision.models.resnet18().state_dict(), hub / "resnet18-f37072fd.pth")
+    states = {}
+    for name in ("resnet18", "resnet18_scratch"):
+        torch.manual_seed(0)
+        states[name] = build(name).state_dict()
+    for name in ("conv1.weight", "fc.weight", "fc.bias"):  # same seed, same new layers: the comparison is paired
+        assert torch.equal(states["resnet18"][name], states["resnet18_scratch"][name]), name
+    inner = "layer1.0.conv1.weight"
+    assert not torch.equal(states["resnet18"][inner], states["resnet18_scratch"][inner])
