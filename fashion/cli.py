@@ -10,7 +10,7 @@ import pandas as pd
 import typer
 from tqdm.auto import tqdm
 
-from fashion import bench, plotting, report, runs
+from fashion import bench, plotting, report, runs, tables
 from fashion.data import load, split
 from fashion.devices import choose_device
 from fashion.experiments import EXPERIMENTS, Experiment
@@ -58,9 +58,9 @@ def list_command(
                 "experiment": experiment.name,
                 "model": " + ".join((experiment.model, *experiment.changes)),
                 "recipe": recipe,
-                "seeds": report.seeds(tested),
-                "test, %": report.percent(tested),
-                "validation, %": report.percent(validated),
+                "seeds": tables.seeds(tested),
+                "test, %": tables.percent(tested),
+                "validation, %": tables.percent(validated),
             }
         )
     _show(pd.DataFrame(rows))
@@ -108,9 +108,9 @@ def run_command(
             {
                 "experiment": experiment.name,
                 "epochs": experiment.epochs,
-                "your seeds": report.seeds(mine),
-                "yours, %": report.percent(mine),
-                "recorded, %": report.percent(study),
+                "your seeds": tables.seeds(mine),
+                "yours, %": tables.percent(mine),
+                "recorded, %": tables.percent(study),
                 "n": len(study),
                 "published, %": f"{experiment.published:.1f}" if as_recorded and experiment.published else "",
             }

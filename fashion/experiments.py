@@ -101,3 +101,10 @@ EXPERIMENTS: dict[str, Experiment] = _by_name(
     # What does ResNet-18 owe to ImageNet?
     Experiment("resnet18_scratch", "resnet18_scratch", epochs=14, momentum=0.9),
 )
+
+# The learning-rate question: each of these at 1, 2, 4 and 8 times 1e-3, over as many epochs as all of them have.
+LEARNING_RATES = {
+    "with batch normalisation": ("v1_5_5_BN", "v1_5_5_lrx2", "v1_5_5_lrx4", "v1_5_5_lrx8"),
+    "without batch normalisation": ("v1_5_5", "v1_5_5_noBN_lrx2", "v1_5_5_noBN_lrx4", "v1_5_5_noBN_lrx8"),
+}
+LEARNING_RATE_EPOCHS = 10

@@ -18,8 +18,9 @@ from fashion.runs import Run
 from fashion.settings import writable
 from fashion.statistics import mean_interval
 
-# Two of the colours of Okabe and Ito, which colour-blind readers tell apart; the line styles differ as well.
-_STYLES = {"train": ("#0072B2", "--"), "test": ("#D55E00", "-")}
+# Colours of Okabe and Ito, which colour-blind readers tell apart; the line styles differ as well.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+_STYLES = {"train": (_COLOURS[0], "--"), "test": (_COLOURS[1], "-")}
 
 
 def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
@@ -40,16 +41,8 @@ def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
     labels = {"train": "train", "test": runs[0].info["evaluated_on"]}
     for part, (colour, line) in _STYLES.items():
         values = np.array([[getattr(epoch, f"{part}_{metric}") for epoch in run.history] for run in runs])
-        marker = "o" if len(epochs) == 1 else None
-        if len(runs) > 1:
-            axes.plot(epochs, values.T, colour, linewidth=0.7, alpha=0.5, linestyle=line)
-        axes.plot(epochs, values.mean(axis=0), colour, linewidth=2.5, linestyle=line, marker=marker, label=labels[part])
-        if len(runs) >= 3:
-            half = np.array([mean_interval(column)[1] for column in values.T])
-            label = "95% interval of the mean" if part == "test" else None
-            axes.fill_between(
-                epochs, values.mean(axis=0) - half, values.mean(axis=0) + half, color=colour, alpha=0.15, label=label
-            )
+        band = "95% interval of the mean" if part == "test" else None
+        _mean_and_seeds(axes, epochs, values, colour, line, labels[part], band)
     if metric == "accuracy" and experiment.published is not None:
         axes.axhline(experiment.published, color="black", linestyle=":", label=f"published {experiment.published}%")
     seeds = "1 seed" if len(runs) == 1 else f"mean of {len(runs)} seeds"
@@ -78,8 +71,9 @@ def curve_paths(experiment: Experiment, logs: Path | str) -> tuple[Path, Path]:
 
 
 def digest(runs: Sequence[Run]) -> str:
-    """Return a fingerprint of the histories that a figure is drawn from, by which a stale figure is found."""
-    return hashlib.sha256(repr([(run.seed, run.history) for run in runs]).encode()).hexdigest()
+    """Return a fingerprint of the runs that a figure is drawn from, by which a stale figure is found."""
+    parts = [(run.seed, run.history, run.predictions.tobytes()) for run in runs]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def save(figure: Figure, path: Path | str, source: str = "") -> Path:
@@ -159,6 +153,87 @@ def final_accuracies(groups: dict[str, Sequence[Run]]) -> Figure:
     return figure
 
 
+def published_and_ours(groups: dict[Experiment, Sequence[Run]]) -> Figure:
+    """Set published test accuracies beside ours: on the left all of them, on the right the range above 88%.
+
+    Args:
+        groups: runs by experiment, one row each; where there are none yet, only the published accuracy is drawn.
+    """
+    figure, panels = _subplots(9, 0.45 * len(groups) + 1.6, 1, 2)
+    figure.get_layout_engine().set(wspace=0.1)  # or the tick labels of the two panels meet
+    for axes, limits in zip(panels, ((0, 100), (88, 94)), strict=True):
+        for row, (experiment, runs) in enumerate(groups.items()):
+            values = [run.accuracy for run in runs]
+            axes.plot(values, [row] * len(values), "o", color=_STYLES["train"][0], alpha=0.5, label="ours, one seed")
+            if values:
+                half = mean_interval(values)[1] if len(values) >= 3 else 0
+                mean = {"fmt": "|", "color": _STYLES["test"][0], "markersize": 14, "markeredgewidth": 3, "capsize": 4}
+                axes.errorbar(np.mean(values), row, xerr=half, label="ours, mean and 95% interval", **mean)
+            if experiment.published is not None:
+                axes.plot(experiment.published, row, "D", color="black", fillstyle="none", label="published, one run")
+        axes.set(xlim=limits, ylim=(len(groups) - 0.5, -0.5), xlabel="test accuracy after the last epoch")
+        axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
+        axes.grid(axis="y", alpha=0.3)
+        axes.tick_params(axis="y", length=0)
+        names = [f"{experiment.name} (n={len(runs)})" for experiment, runs in groups.items()]
+        axes.set_yticks(range(len(groups)), names if axes is panels[0] else [""] * len(groups))
+    labels = {label: handle for handle, label in zip(*panels[0].get_legend_handles_labels(), strict=True)}
+    figure.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def learning_rates(panels: dict[str, dict[str, Sequence[Run]]], epochs: int) -> Figure:
+    """Draw test accuracy over the first epochs, a panel for each kind of network and a colour for each learning rate.
+
+    Seeds are thin lines, their mean is a thick one, and from three seeds on its 95% interval is a band. Each panel has
+    a scale of its own.
+
+    Args:
+        panels: runs by learning rate, by panel; a learning rate without runs is left out.
+        epochs: the number of them to draw.
+    """
+    figure, axes_by_panel = _subplots(9, 4.6, 1, len(panels))
+    for axes, (title, arms) in zip(np.atleast_1d(axes_by_panel), panels.items(), strict=True):
+        for (name, runs), colour, line in zip(arms.items(), _COLOURS, ("-", "--", "-.", ":"), strict=False):
+            if runs:
+                values = np.array([[epoch.test_accuracy for epoch in run.history[:epochs]] for run in runs])
+                _mean_and_seeds(axes, np.arange(1, values.shape[1] + 1), values, colour, line, f"{name}, n={len(runs)}")
+        axes.set(title=title, xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
+        if axes.lines:
+            axes.legend(title="learning rate", loc="lower right", frameon=False)
+        for level in (85, 90):
+            axes.axhline(level, color="black", linewidth=0.5, linestyle=(0, (1, 4)))
+    np.atleast_1d(axes_by_panel)[0].set_ylabel("test accuracy")
+    return figure
+
+
+def heatmap(
+    values: np.ndarray, rows: Sequence[str], columns: Sequence[str], xlabel: str = "", ylabel: str = ""
+) -> Figure:
+    """Draw a table of percentages with a shade for each: the darker, the more.
+
+    Args:
+        values: in percent, shape (len(rows), len(columns)).
+        rows: their names.
+        columns: their names.
+        xlabel: what the columns are.
+        ylabel: what the rows are.
+    """
+    figure, axes = _subplots(9, 0.5 * len(rows) + 2)
+    axes.imshow(values, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        text = f"{value:.1f}" if value >= 0.05 else "·"
+        axes.text(column, row, text, ha="center", va="center", fontsize=10, color="white" if value > 60 else "black")
+    axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
 def speed(results: dict[str, dict]) -> Figure:
     """Draw the seconds that each contender takes for an epoch, a panel for each network; the limit is a line.
 
@@ -186,6 +261,20 @@ def _subplots(width: float, height: float, rows: int = 1, columns: int = 1) -> t
         figure, axes = plt.subplots(rows, columns, figsize=(width, height), dpi=150, layout="constrained")
     plt.close(figure)  # pyplot would keep it, and show it a second time
     return figure, axes
+
+
+def _mean_and_seeds(
+    axes: Axes, epochs: Sequence[int], values: np.ndarray, colour: str, line: str, label: str, band: str | None = None
+) -> None:
+    """Draw values, shape (seeds, epochs): each seed thin, their mean thick, from three seeds on its 95% interval."""
+    mean = values.mean(axis=0)
+    marker = "o" if len(epochs) == 1 else None
+    if len(values) > 1:
+        axes.plot(epochs, values.T, colour, linewidth=0.7, alpha=0.5, linestyle=line)
+    axes.plot(epochs, mean, colour, linewidth=2.5, linestyle=line, marker=marker, label=label)
+    if len(values) >= 3:
+        half = np.array([mean_interval(column)[1] for column in values.T])
+        axes.fill_between(epochs, mean - half, mean + half, color=colour, alpha=0.15, label=band)
 
 
 def _show(axes: Axes, image: Tensor, vmin: float = -1) -> None:

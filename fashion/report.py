@@ -1,157 +1,22 @@
-"""The README's generated parts, and the tables that the command line and the notebooks show."""
+"""The README's generated parts and the study's figures, from the records; and whether they are stale."""
 
-from collections.abc import Callable, Iterable, Iterator
+import inspect
+from collections.abc import Callable, Iterator
 from functools import partial
 from hashlib import sha256
-from math import isnan
 from pathlib import Path
-from statistics import median
 
-import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from fashion import bench, plotting
-from fashion.experiments import EXPERIMENTS, Experiment
-from fashion.runs import Run, load, recorded
+from fashion import bench, bench_tables, models, plotting, study, tables
+from fashion.data import load
+from fashion.errors import missed, votes
+from fashion.experiments import EXPERIMENTS, LEARNING_RATE_EPOCHS, Experiment
+from fashion.runs import recorded
 from fashion.settings import MODEL_LOGS, ROOT, FashionError
-from fashion.statistics import mean_interval, paired_difference
 
 README = ROOT / "README.md"
-
-
-def percent(runs: list[Run]) -> str:
-    """Write the mean last-epoch accuracy in percent, from three seeds on with its 95% interval: `10.00 ± 0.00`."""
-    if not runs:
-        return ""
-    mean, half = mean_interval([run.accuracy for run in runs])
-    return f"{mean:.2f}" if len(runs) < 3 or isnan(half) else f"{mean:.2f} ± {half:.2f}"
-
-
-def seeds(runs: list[Run]) -> str:
-    """Write the seeds of runs as the command line takes them: `0-4`, or `0,2,5` where one is missing."""
-    numbers = [run.seed for run in runs]
-    gapless = len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1))
-    return f"{numbers[0]}-{numbers[-1]}" if gapless else ",".join(map(str, numbers))
-
-
-def results(experiments: Iterable[Experiment], logs: Path | str = MODEL_LOGS, validation: bool = False) -> pd.DataFrame:
-    """Tabulate the recorded runs of experiments, one row each; an experiment without any is left out.
-
-    Accuracies are in percent, after the last epoch; seconds are the median over all epochs of all seeds.
-    """
-    rows = []
-    for experiment in experiments:
-        runs = recorded(experiment, logs, validation)
-        if runs:
-            seconds = [epoch.seconds for run in runs for epoch in run.history]
-            rows.append(
-                {
-                    "experiment": experiment.name,
-                    "published": "" if experiment.published is None else f"{experiment.published:.1f}",
-                    "ours": percent(runs),
-                    "n": len(runs),
-                    "epochs": experiment.epochs,
-                    "s/epoch": f"{median(seconds):.1f}",
-                    "hardware": "; ".join(sorted({f"{run.info['hardware']}, {run.info['precision']}" for run in runs})),
-                    "command": f"`fashion run {experiment.name} --seeds {seeds(runs)}`",
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def by_seed(groups: dict[str, list[Run]]) -> pd.DataFrame:
-    """Tabulate last-epoch accuracies in percent: a row for each group of runs, a column for each seed, their mean."""
-    table = pd.DataFrame({name: {f"seed {run.seed}": run.accuracy for run in runs} for name, runs in groups.items()}).T
-    return table.assign(mean=table.mean(axis=1)).round(2)
-
-
-def performance(folder: Path = bench.FOLDER) -> str:
-    """Tabulate the contenders' times as benchmarks/results/speed/ has them, one section for each machine."""
-    parts = []
-    for path, results in bench.read("speed", folder / "results").items():
-        rows = [_speed_row(model, name, result) for model, result in results.items() for name in _without_limit(result)]
-        one = next(iter(results.values()))
-        versions = {name: each for result in results.values() for name, each in _versions(result).items()}
-        parts += [
-            f"{one['hardware']}; {', '.join(f'{name} {version}' for name, version in versions.items())}; "
-            + "; ".join(f"{model}: {_turns(result)}" for model, result in results.items())
-            + ".",
-            _markdown(rows),
-            f"![seconds per epoch, by contender]({path.with_suffix('.png').relative_to(folder.parent).as_posix()})",
-        ]
-    return "\n\n".join(parts)
-
-
-def choices(folder: Path = bench.FOLDER) -> str:
-    """Tabulate what each choice in our own step is worth, as benchmarks/results/choices/ has it."""
-    parts = []
-    for results in bench.read("choices", folder / "results").values():
-        rows = [
-            {"step": name.removeprefix("choice:").replace("+", ", ")}
-            | {model: _milliseconds(result, name) for model, result in results.items() if name in result["contenders"]}
-            for name in bench.CHOICES
-        ]
-        parts += [f"{next(iter(results.values()))['hardware']}, milliseconds a step of 64:", _markdown(rows)]
-    return "\n\n".join(parts)
-
-
-def linear(folder: Path = bench.FOLDER) -> str:
-    """Tabulate whether the cost of our loop grows linearly with images and epochs."""
-    rows = []
-    for results in bench.read("speed", folder / "results").values():
-        for model, result in results.items():
-            for size in result["linear"]:
-                images = bench.images(size["steps"]) * size["epochs"]
-                rows.append(
-                    {
-                        "network": model,
-                        "images": f"{bench.images(size['steps']):,}",
-                        "epochs": size["epochs"],
-                        "microseconds per image": f"{1e6 * median(size['seconds']) / images:.2f}",
-                        "hardware": result["hardware"],
-                    }
-                )
-    return _markdown(rows)
-
-
-def profile(folder: Path = bench.FOLDER) -> str:
-    """Tabulate where a step's time goes, as benchmarks/results/profile/ has it."""
-    rows = []
-    for results in bench.read("profile", folder / "results").values():
-        for model, result in results.items():
-            for name, contender in result["contenders"].items():
-                turns = contender["milliseconds"]
-                parts = {part: f"{median(turn[part] for turn in turns):.2f}" for part in turns[0]}
-                rows.append({"network": model, "loop": name.removeprefix("profile:"), **parts})
-    return _markdown(rows)
-
-
-def equivalence(folder: Path = bench.FOLDER) -> str:
-    """Tabulate how far last-epoch accuracies move, in points, where the same seeds are run the fast way."""
-    rows = []
-    for arm in sorted((folder / "equivalence").glob("*/*_logs")):
-        if arm.parent.name == "eager":
-            continue
-        eager, fast = (
-            {run.seed: run for path in logs.glob("seed_*") if (run := load(path))}
-            for logs in (folder / "equivalence" / "eager" / arm.name, arm)
-        )
-        mean, half = paired_difference(*({seed: run.accuracy for seed, run in runs.items()} for runs in (eager, fast)))
-        one = next(iter(fast.values())).info
-        rows.append(
-            {
-                "experiment": one["experiment"],
-                "epochs": one["recipe"]["epochs"],
-                "fast path": one["precision"],
-                "seeds": seeds([run for seed, run in sorted(fast.items()) if seed in eager]),
-                "eager fp32, %": percent(list(eager.values())),
-                "fast, %": percent(list(fast.values())),
-                "difference": f"{mean:+.2f} ± {half:.2f}",
-                "hardware": one["hardware"],
-            }
-        )
-    return _markdown(rows)
 
 
 def write(readme: Path = README, logs: Path | str = MODEL_LOGS, benchmarks: Path = bench.FOLDER) -> list[Path]:
@@ -178,13 +43,21 @@ def check(readme: Path = README, logs: Path | str = MODEL_LOGS, benchmarks: Path
 
 def _documents(readme: Path, logs: Path | str, benchmarks: Path) -> dict[Path, dict[str, Callable[[], str]]]:
     """Say what goes between the markers of each document."""
-    tables = {"choices": choices, "linear": linear, "profile": profile, "equivalence": equivalence}
+    rows = EXPERIMENTS.values()
     return {
         readme: {
-            "results": lambda: _markdown(results(EXPERIMENTS.values(), logs)),
-            "performance": partial(performance, benchmarks),
+            "results": lambda: tables.markdown(tables.results(study.published(logs), logs)),
+            **{name: partial(_model, EXPERIMENTS[name], logs) for name in ("v1", "v1_5_5", "v1_5_5_BN", "resnet18")},
+            "variants": lambda: tables.markdown(tables.results((e for e in rows if e.published is None), logs)),
+            "curves": partial(_curves_of_learning_rates, logs),
+            "learning rates": partial(_learning_rates, logs),
+            "missed": partial(_missed, logs),
+            "performance": partial(bench_tables.performance, benchmarks),
         },
-        benchmarks / "README.md": {name: partial(table, benchmarks) for name, table in tables.items()},
+        benchmarks / "README.md": {
+            name: partial(getattr(bench_tables, name), benchmarks)
+            for name in ("choices", "linear", "profile", "equivalence")
+        },
     }
 
 
@@ -194,8 +67,66 @@ def _figures(logs: Path | str, benchmarks: Path) -> Iterator[tuple[Path, str, Ca
         if runs := recorded(experiment, logs):
             for metric, path in zip(("accuracy", "loss"), plotting.curve_paths(experiment, logs), strict=True):
                 yield path, plotting.digest(runs), partial(plotting.curves, experiment, runs, metric)
+    folder = Path(logs) / "figures"
+    yield folder / "samples.png", "the training images", lambda: plotting.samples(load()[0])
+    for name, (runs_of, draw) in study.FIGURES.items():
+        if runs := runs_of(logs):
+            yield folder / f"{name}.png", plotting.digest(runs), partial(draw, logs)
     for path, measured in bench.read("speed", benchmarks / "results").items():
         yield path.with_suffix(".png"), sha256(path.read_bytes()).hexdigest(), partial(plotting.speed, measured)
+
+
+def _model(experiment: Experiment, logs: Path | str) -> str:
+    """Write a model's folded block: its source, its layers, its curves."""
+    network = models.resnet18(pretrained=False) if experiment.model == "resnet18" else models.build(experiment.model)
+    return "\n".join(
+        [
+            f"<details>\n<summary><b>{experiment.name}</b>: source, layers, curves</summary>\n",
+            f"```python\n{inspect.getsource(models.MODELS[experiment.model]).rstrip()}\n```\n",
+            f"```text\n{models.summary(network)}\n```\n",
+            _curve_table([experiment], logs),
+            "\n</details>",
+        ]
+    )
+
+
+def _curves_of_learning_rates(logs: Path | str) -> str:
+    shown = {"v1_5_5": "No BN", "v1_5_5_BN": "BN", "v1_5_5_lrx2": "lrx2", "v1_5_5_lrx4": "lrx4", "v1_5_5_lrx8": "lrx8"}
+    return _curve_table([EXPERIMENTS[name] for name in shown], logs, list(shown.values()))
+
+
+def _curve_table(experiments: list[Experiment], logs: Path | str, names: list[str] | None = None) -> str:
+    """Set accuracy and loss curves side by side, a row for each experiment, with its name where there are several."""
+    rows = []
+    for experiment, name in zip(experiments, names or [""], strict=True):
+        row = {"": name} if names else {}
+        for metric, path in zip(("accuracy", "loss"), plotting.curve_paths(experiment, logs), strict=True):
+            image = f"![{experiment.name}, {metric}]({path.relative_to(Path(logs).parent).as_posix()})"
+            row[metric] = image if recorded(experiment, logs) else "no complete run yet"
+        rows.append(row)
+    return tables.markdown(rows)
+
+
+def _learning_rates(logs: Path | str) -> str:
+    arms = {
+        f"{rate}, {title}": runs for title, rates in study.learning_rates(logs).items() for rate, runs in rates.items()
+    }
+    return tables.markdown(tables.reach(arms, epochs=LEARNING_RATE_EPOCHS))
+
+
+def _missed(logs: Path | str) -> str:
+    records = study.learners(logs)
+    runs = [run for each in records.values() for run in each]
+    if not runs:
+        return "No run is recorded yet."
+    labels = study.test_images().labels.numpy()
+    wrong = missed(labels, runs)
+    agreed = int((votes(runs)[wrong].max(axis=1) == len(runs)).sum())
+    names = ", ".join(f"{experiment.name} ({len(each)})" for experiment, each in records.items())
+    return (
+        f"{len(wrong)} of the {len(labels):,} test images are given a wrong class by every one of {len(runs)} runs, "
+        f"and {agreed} of them the same wrong class by all. The runs: {names}."
+    )
 
 
 def _read(document: Path) -> str:
@@ -214,47 +145,6 @@ def _with_blocks(document: Path, blocks: dict[str, Callable[[], str]]) -> str:
             raise FashionError(f"{document} has no place for its {name}: it lacks {begin} or {end}")
         text = f"{before}{begin}\n{content()}\n{end}{after}"
     return text
-
-
-def _markdown(rows: list[dict] | pd.DataFrame) -> str:
-    return pd.DataFrame(rows).fillna("").to_markdown(index=False, disable_numparse=True)
-
-
-def _speed_row(model: str, name: str, result: dict) -> dict:
-    seconds, plain = (bench.epoch_seconds(result, each) for each in (name, "plain"))
-    contender = result["contenders"][name]
-    return {
-        "network": model,
-        "loop": f"{name}, {contender['precision']}" if "precision" in contender else name,
-        "images/s": f"{bench.IMAGES / median(seconds):,.0f}",
-        "s/epoch": f"{median(seconds):.3g}",
-        "least to most": f"{min(seconds):.3g} to {max(seconds):.3g}",
-        "times plain": f"{median(plain) / median(seconds):.2f}",
-        "of the limit": f"{bench.limit_seconds(result) / median(seconds):.1%}",
-        "peak memory, MB": f"{contender['peak_mb']:,.0f}",
-        "first step, s": f"{contender['first_step_s']:.1f}",
-    }
-
-
-def _without_limit(result: dict) -> list[str]:
-    return [name for name in result["contenders"] if name != "limit"]
-
-
-def _versions(result: dict) -> dict[str, str]:
-    return {"python": result["versions"]["python"]} | {
-        name: version for each in result["contenders"].values() for name, version in each["versions"].items()
-    }
-
-
-def _turns(result: dict) -> str:
-    rounds = len(result["contenders"]["ours"]["seconds"])
-    size = "an epoch" if result["steps"] == bench.EPOCH else f"{result['steps']} minibatches of {bench.BATCH_SIZE}"
-    return f"{rounds} turns of {size}"
-
-
-def _milliseconds(result: dict, name: str) -> str:
-    values = [1000 * seconds / result["steps"] for seconds in result["contenders"][name]["seconds"]]
-    return f"{median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
 
 
 def _drawn_from(figure: Path) -> str | None:

@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 
 from fashion import EXPERIMENTS, Run, bench, plotting
+from fashion.statistics import mean_interval
 from fashion.training import Epoch
 
 
@@ -68,6 +69,9 @@ def test_figures_are_written_and_not_blank(tmp_path, small):
         "samples": plotting.samples(small[1], each=3),
         "predictions": plotting.predictions(small[1], torch.zeros(100, dtype=torch.uint8)),
         "accuracies": plotting.final_accuracies({"v1": made_up(2), "v1_fixed": made_up(3)}),
+        "published": plotting.published_and_ours({EXPERIMENTS["v1"]: made_up(3), EXPERIMENTS["v1_5_5"]: []}),
+        "rates": plotting.learning_rates({"with": {"0.1": made_up(3), "0.2": []}, "without": {}}, 4),
+        "heatmap": plotting.heatmap(np.array([[99.9, 0.04], [50, 50]]), ["a", "b"], ["c", "d"]),
     }
     paths += [plotting.save(figure, tmp_path / f"{name}.png") for name, figure in others.items()]
     for path in paths:
@@ -107,3 +111,34 @@ def test_speed_sets_contenders_beside_the_limit():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["ours", "plain"]
     (limit,) = [line for line in axes.lines if line.get_linestyle() == ":"]
     assert limit.get_xdata()[0] == pytest.approx(2.0)  # 1 s of multiply-adds and 1 s of copying
+
+
+def test_published_and_ours_show_seeds_mean_and_the_published_run():
+    groups = {EXPERIMENTS["v1_5_5_BN"]: made_up(5), EXPERIMENTS["v1_5_5"]: made_up(1), EXPERIMENTS["v1"]: []}
+    figure = plotting.published_and_ours(groups)
+    left, right = figure.axes
+    assert [text.get_text() for text in left.get_yticklabels()] == ["v1_5_5_BN (n=5)", "v1_5_5 (n=1)", "v1 (n=0)"]
+    assert [line.get_xdata()[0] for line in left.lines if line.get_marker() == "D"] == [92.1, 72.8, 10.0]
+    (whisker, no_whisker) = (bars.lines[2][0].get_segments()[0][:, 0] for bars in left.containers)
+    mean, half = mean_interval([run.accuracy for run in made_up(5)])
+    assert whisker == pytest.approx([mean - half, mean + half]) and no_whisker[0] == no_whisker[1]
+    assert right.get_xlim() == (88, 94)
+
+
+def test_learning_rates_share_the_first_epochs():
+    figure = plotting.learning_rates({"with": {"0.1": made_up(3), "0.2": made_up(1), "0.4": []}, "without": {}}, 4)
+    axes, empty = figure.axes
+    thick = [line for line in axes.lines if line.get_linewidth() > 2]
+    assert [line.get_label() for line in thick] == ["0.1, n=3", "0.2, n=1"]
+    assert [list(line.get_xdata()) for line in thick] == [[1, 2, 3, 4]] * 2
+    expected = np.mean([[epoch.test_accuracy for epoch in run.history[:4]] for run in made_up(3)], axis=0)
+    assert np.allclose(thick[0].get_ydata(), expected)
+    assert len(axes.collections) == 1  # the band of the three seeds
+    assert empty.get_title() == "without" and empty.get_legend() is None
+
+
+def test_a_heatmap_writes_its_numbers():
+    axes = plotting.heatmap(np.array([[99.94, 0.04], [50.0, 10.0]]), ["a", "b"], ["c", "d"], "given", "actual").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["99.9", "·", "50.0", "10.0"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("given", "actual")
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]

@@ -28,10 +28,11 @@ def test_environment_yml_agrees_with_pyproject():
     assert sorted(names.get(name, name) + version for name, version in conda.items()) == sorted(PROJECT["dependencies"])
 
 
-def test_the_readme_opens_with_the_two_commands():
+def test_the_readme_opens_with_the_results_and_then_the_two_commands():
+    assert README.index("figures/results.png") < README.index("<!-- results") < README.index("## Installation")
     commands = ["pip install -e . && fashion run v1 v1_fixed", 'pip install -e ".[dev]" && pytest']
-    opening = README[:1500]
-    assert [opening.count(command) for command in commands] == [1, 1]
+    installation = README.partition("## Installation")[2].partition("##")[0]
+    assert [installation.count(f"```sh\n{command}\n```") for command in commands] == [1, 1]
     assert commands[1] in (ROOT / ".ci" / "run").read_text()
 
 

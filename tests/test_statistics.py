@@ -1,8 +1,9 @@
 import math
 
+import numpy as np
 import pytest
 
-from fashion.statistics import mean_interval, paired_difference
+from fashion.statistics import epochs_to, mcnemar, mean_interval, paired_difference
 
 
 def test_a_mean_with_its_t_interval_by_hand():
@@ -25,3 +26,22 @@ def test_differences_are_paired_by_seed():
     assert paired_difference({0: 9, 1: 1, 2: 3}, {1: 3, 2: 7, 5: 0}) == pytest.approx((3, 12.706205))
     with pytest.raises(ValueError, match="at least one"):
         paired_difference({0: 1.0}, {1: 1.0})
+
+
+def test_the_first_epoch_at_a_threshold_or_none():
+    accuracies = [70.0, 84.99, 85.0, 84.0, 90.1]
+    assert [epochs_to(accuracies, threshold) for threshold in (60, 85, 90, 95)] == [1, 3, 5, None]
+    assert epochs_to([], 10) is None
+
+
+def test_mcnemar_by_hand():
+    # The first alone is right on 1 image, the second alone on 5, both on 2, neither on 2. Were each of the six a coin,
+    # 1 or fewer heads would have probability (1 + 6) / 64, and as far off on either side twice that.
+    labels = np.zeros(10, dtype=np.uint8)
+    first = np.array([0, 1, 1, 1, 1, 1, 0, 0, 1, 1], dtype=np.uint8)
+    second = np.array([1, 0, 0, 0, 0, 0, 0, 0, 1, 2], dtype=np.uint8)
+    assert mcnemar(labels, first, second) == pytest.approx((1, 5, 14 / 64))
+    assert mcnemar(labels, second, first) == pytest.approx((5, 1, 14 / 64))
+    assert mcnemar(labels, first, first) == (0, 0, 1.0)
+    with pytest.raises(ValueError, match=r"\(10,\) labels, \(10,\) and \(1,\) predictions"):
+        mcnemar(labels, first, second[:1])

@@ -1,0 +1,43 @@
+"""Which images are given the wrong class, by which runs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fashion.data import CLASSES
+from fashion.runs import Run
+
+
+def confusion(labels: np.ndarray, runs: Sequence[Run]) -> np.ndarray:
+    """Return how often each class is given to images of each class, in percent, averaged over runs.
+
+    Args:
+        labels: the actual classes of the images that the runs were evaluated on: integers, shape (N,).
+        runs: at least one.
+
+    Returns:
+        Shape (10, 10): a row for each actual class, which sums to 100; a column for each class that was given. The
+        diagonal is the accuracy per class.
+    """
+    counts = np.zeros((len(CLASSES), len(CLASSES)))
+    for run in runs:
+        np.add.at(counts, (labels, run.predictions), 1)
+    return 100 * counts / counts.sum(axis=1, keepdims=True)
+
+
+def missed(labels: np.ndarray, runs: Sequence[Run]) -> np.ndarray:
+    """Return the indices of the images that every run gives a wrong class: those first that most runs agree on.
+
+    Args:
+        labels: the actual classes of the images that the runs were evaluated on: integers, shape (N,).
+        runs: at least one.
+    """
+    wrong = np.all([run.predictions != labels for run in runs], axis=0).nonzero()[0]
+    agreement = votes(runs).max(axis=1)[wrong]
+    return wrong[np.argsort(-agreement, kind="stable")]
+
+
+def votes(runs: Sequence[Run]) -> np.ndarray:
+    """Count how many runs give each class to each image: shape (N, 10)."""
+    given = np.stack([run.predictions for run in runs])
+    return np.stack([(given == label).sum(axis=0) for label in range(len(CLASSES))], axis=1)

@@ -1,0 +1,115 @@
+"""What the study shows: its recorded runs in the groups that belong together, and the figures drawn from them."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from fashion import plotting
+from fashion.data import CLASSES, Dataset, load
+from fashion.errors import confusion, missed, votes
+from fashion.experiments import EXPERIMENTS, LEARNING_RATE_EPOCHS, LEARNING_RATES, Experiment
+from fashion.runs import Run, recorded, run
+from fashion.settings import MODEL_LOGS
+
+Records = dict[Experiment, list[Run]]
+
+
+def seeds(name: str, retrain: bool = False) -> list[Run]:
+    """Load the recorded runs of an experiment, in the order of their seeds.
+
+    Args:
+        name: a key of `EXPERIMENTS`.
+        retrain: train seeds 0 to 4 again first, and replace what is recorded of them.
+    """
+    if retrain:
+        for seed in range(5):
+            run(EXPERIMENTS[name], seed, retrain=True)
+    return recorded(EXPERIMENTS[name])
+
+
+def published(logs: Path | str = MODEL_LOGS) -> Records:
+    """Load the recorded runs of the published study's experiments, those without any included."""
+    return {each: recorded(each, logs) for each in EXPERIMENTS.values() if each.published is not None}
+
+
+def learners(logs: Path | str = MODEL_LOGS) -> Records:
+    """Load the recorded runs of each network that learns: all experiments but v1 and its halfway repairs."""
+    chosen = (each for each in EXPERIMENTS.values() if each.model != "NeuralNetwork_v1" or each.name == "v1_fixed")
+    return {each: runs for each in chosen if (runs := recorded(each, logs))}
+
+
+def best(logs: Path | str = MODEL_LOGS) -> Experiment:
+    """Return the experiment of the published study with the highest mean accuracy in our record."""
+    records = published(logs)
+    return max(records, key=lambda each: np.mean([run.accuracy for run in records[each]] or [0]))
+
+
+def learning_rates(logs: Path | str = MODEL_LOGS) -> dict[str, dict[str, list[Run]]]:
+    """Load the recorded runs of `LEARNING_RATES`, by learning rate, with batch normalisation and without."""
+    return {
+        title: {f"{EXPERIMENTS[name].lr:g}": recorded(EXPERIMENTS[name], logs) for name in names}
+        for title, names in LEARNING_RATES.items()
+    }
+
+
+@cache
+def test_images() -> Dataset:
+    """Load the test set, once."""
+    return load()[1]
+
+
+def draw_results(logs: Path | str = MODEL_LOGS) -> Figure:
+    """Draw the published accuracies beside ours."""
+    return plotting.published_and_ours(published(logs))
+
+
+def draw_learning_rates(logs: Path | str = MODEL_LOGS) -> Figure:
+    """Draw test accuracy over the epochs that all learning rates have."""
+    return plotting.learning_rates(learning_rates(logs), LEARNING_RATE_EPOCHS)
+
+
+def draw_confusion(logs: Path | str = MODEL_LOGS) -> Figure:
+    """Draw the confusion matrix of the best experiment, averaged over its seeds."""
+    experiment = best(logs)
+    matrix = confusion(test_images().labels.numpy(), recorded(experiment, logs))
+    return plotting.heatmap(matrix, CLASSES, CLASSES, f"class given by {experiment.name}", "actual class")
+
+
+def draw_classes(logs: Path | str = MODEL_LOGS) -> Figure:
+    """Draw the accuracy per class of each network that learns, averaged over its seeds."""
+    labels = test_images().labels.numpy()
+    accuracies = {each.name: confusion(labels, runs).diagonal() for each, runs in learners(logs).items()}
+    return plotting.heatmap(np.stack(list(accuracies.values())), list(accuracies), CLASSES)
+
+
+def draw_missed(logs: Path | str = MODEL_LOGS, number: int = 20) -> Figure:
+    """Show test images that every run of every network that learns gets wrong, with the class that most give."""
+    runs = [run for each in learners(logs).values() for run in each]
+    images, labels = test_images()
+    shown = missed(labels.numpy(), runs)[:number]
+    return plotting.predictions(Dataset(images[shown], labels[shown]), votes(runs)[shown].argmax(axis=1))
+
+
+def _learning_rate_runs(logs: Path | str) -> list[Run]:
+    return [run for arms in learning_rates(logs).values() for runs in arms.values() for run in runs]
+
+
+def _published_runs(logs: Path | str) -> list[Run]:
+    return [run for runs in published(logs).values() for run in runs]
+
+
+def _learner_runs(logs: Path | str) -> list[Run]:
+    return [run for runs in learners(logs).values() for run in runs]
+
+
+# Each figure's name, the runs it is drawn from, and the function that draws it.
+FIGURES: dict[str, tuple[Callable[[Path | str], list[Run]], Callable[[Path | str], Figure]]] = {
+    "results": (_published_runs, draw_results),
+    "learning_rates": (_learning_rate_runs, draw_learning_rates),
+    "confusion": (_published_runs, draw_confusion),
+    "classes": (_learner_runs, draw_classes),
+    "missed": (_learner_runs, draw_missed),
+}

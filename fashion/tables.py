@@ -1,0 +1,137 @@
+"""Tables of recorded runs, as the README, the notebooks and the command line show them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pandas as pd
+
+from fashion.experiments import Experiment
+from fashion.runs import Run, recorded
+from fashion.settings import MODEL_LOGS
+from fashion.statistics import epochs_to, mcnemar, mean_interval
+
+
+def percent(runs: list[Run]) -> str:
+    """Write the mean last-epoch accuracy in percent, from three seeds on with its 95% interval: `10.00 ± 0.00`."""
+    return _with_interval([run.accuracy for run in runs]) if runs else ""
+
+
+def seeds(runs: list[Run]) -> str:
+    """Write the seeds of runs as the command line takes them: `0-4`, or `0,2,5` where one is missing."""
+    numbers = [run.seed for run in runs]
+    gapless = len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1))
+    return f"{numbers[0]}-{numbers[-1]}" if gapless else ",".join(map(str, numbers))
+
+
+def results(experiments: Iterable[Experiment], logs: Path | str = MODEL_LOGS, validation: bool = False) -> pd.DataFrame:
+    """Tabulate the recorded runs of experiments, one row each; one that is neither recorded nor published is left out.
+
+    Accuracies are in percent, after the last epoch; the gap is ours minus the published one, in points; seconds are
+    the median over all epochs of all seeds.
+    """
+    rows = []
+    for experiment in experiments:
+        runs = recorded(experiment, logs, validation)
+        if runs or experiment.published is not None:
+            seconds = [epoch.seconds for run in runs for epoch in run.history]
+            rows.append(
+                {
+                    "experiment": experiment.name,
+                    "published": "" if experiment.published is None else f"{experiment.published:.1f}",
+                    "ours": percent(runs),
+                    "gap": _gap(experiment, runs),
+                    "n": len(runs),
+                    "epochs": experiment.epochs,
+                    "s/epoch": f"{median(seconds):.1f}" if runs else "",
+                    "hardware": "; ".join(sorted({f"{run.info['hardware']}, {run.info['precision']}" for run in runs})),
+                    "command": f"`fashion run {experiment.name} --seeds {seeds(runs) or '0-4'}`",
+                }
+            )
+    table = pd.DataFrame(rows)
+    return table.loc[:, (table != "").any()]
+
+
+def by_seed(groups: dict[str, list[Run]]) -> pd.DataFrame:
+    """Tabulate last-epoch accuracies in percent: a row for each group of runs, a column for each seed, their mean."""
+    table = pd.DataFrame({name: {f"seed {run.seed}": run.accuracy for run in runs} for name, runs in groups.items()}).T
+    return table.assign(mean=table.mean(axis=1)).round(2)
+
+
+def reach(
+    groups: dict[str, list[Run]], thresholds: Iterable[float] = (85, 90), epochs: int | None = None
+) -> pd.DataFrame:
+    """Tabulate how many epochs groups of runs need to a test accuracy, one row each: `3.40 ± 0.68 (5 of 5)`.
+
+    The mean is over the seeds that get there, which are counted beside it; its interval is shown from three on.
+
+    Args:
+        groups: runs of one recipe by name; one without runs is left out.
+        thresholds: in percent.
+        epochs: look at the first so many only. Default: all.
+    """
+    rows = []
+    for name, runs in groups.items():
+        if runs:
+            accuracies = [[epoch.test_accuracy for epoch in run.history[:epochs]] for run in runs]
+            last = [values[-1] for values in accuracies]
+            row = {"": name, "n": len(runs)}
+            row |= {f"epochs to {level:g}%": _epochs_to(accuracies, level) for level in thresholds}
+            rows.append(row | {f"after {len(accuracies[0])} epochs, %": _with_interval(last)})
+    return pd.DataFrame(rows)
+
+
+def compare(pairs: dict[str, tuple[list[Run], list[Run]]], labels: np.ndarray) -> pd.DataFrame:
+    """Tabulate how far pairs of groups of runs differ after the last epoch, on their common seeds; one row each.
+
+    "only first" and "only second" count the test images that just one of the two has right, one number a seed, and p is
+    McNemar's: how likely a split at least so uneven were, if both were equally good.
+
+    Args:
+        pairs: first and second by name; a pair without a common seed is left out.
+        labels: the actual classes of the test images, shape (N,).
+    """
+    rows = []
+    for name, groups in pairs.items():
+        first, second = ({run.seed: run for run in runs} for runs in groups)
+        common = sorted(first.keys() & second.keys())
+        if common:
+            tests = [mcnemar(labels, first[seed].predictions, second[seed].predictions) for seed in common]
+            rows.append(
+                {
+                    "": name,
+                    "n": len(common),
+                    "second - first, points": _with_interval(
+                        [second[seed].accuracy - first[seed].accuracy for seed in common], "+.2f"
+                    ),
+                    "only first": ", ".join(str(test.first_only) for test in tests),
+                    "only second": ", ".join(str(test.second_only) for test in tests),
+                    "p": ", ".join(f"{test.p:.2g}" for test in tests),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def markdown(rows: list[dict] | pd.DataFrame) -> str:
+    """Write a table in Markdown."""
+    return pd.DataFrame(rows).astype(object).fillna("").to_markdown(index=False, disable_numparse=True)
+
+
+def _with_interval(values: list[float], form: str = ".2f") -> str:
+    """Write a mean, from three values on with its 95% interval."""
+    mean, half = mean_interval(values)
+    return f"{mean:{form}} ± {half:.2f}" if len(values) >= 3 else f"{mean:{form}}"
+
+
+def _epochs_to(accuracies: list[list[float]], threshold: float) -> str:
+    found = [epochs_to(values, threshold) for values in accuracies]
+    there = [epoch for epoch in found if epoch is not None]
+    mean = _with_interval(there) + " " if there else ""
+    return f"{mean}({len(there)} of {len(found)})"
+
+
+def _gap(experiment: Experiment, runs: list[Run]) -> str:
+    if not runs or experiment.published is None:
+        return ""
+    return f"{mean_interval([run.accuracy for run in runs])[0] - experiment.published:+.2f}"

@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+
+from fashion import Run
+from fashion.errors import confusion, missed, votes
+
+LABELS = np.arange(10).repeat(2)  # two images of each class
+
+
+def predicting(**changes):
+    predictions = LABELS.astype(np.uint8)
+    for index, label in changes.items():
+        predictions[int(index[1:])] = label
+    return Run({"seed": 0}, [], predictions)
+
+
+def test_confusion_is_averaged_over_runs():
+    matrix = confusion(LABELS, [predicting(), predicting(i0=6), predicting(i0=6, i1=3), predicting(i19=5)])
+    assert matrix.sum(axis=1) == pytest.approx(100)
+    assert matrix[0, [0, 3, 6]] == pytest.approx([62.5, 12.5, 25])  # 5, 1 and 2 of the 8 times
+    assert matrix[9, [5, 9]] == pytest.approx([12.5, 87.5])
+    assert np.count_nonzero(matrix - np.diag(matrix.diagonal())) == 3
+
+
+def test_what_every_run_misses_comes_with_the_most_agreement_first():
+    runs = [predicting(i2=0, i5=7, i8=1), predicting(i2=3, i5=7, i8=1), predicting(i2=3, i5=7)]
+    assert missed(LABELS, runs).tolist() == [5, 2]  # image 8 is right in one run
+    assert votes(runs)[[2, 5, 8]].argmax(axis=1).tolist() == [3, 7, 1]
+    assert votes(runs).sum(axis=1).tolist() == [3] * 20

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from fashion import EXPERIMENTS, Run, tables
+from fashion.training import Epoch
+
+
+def runs_of(*accuracies, predictions=None):
+    return [
+        Run(
+            {"seed": seed, "hardware": "a machine", "precision": "bf16"},
+            [Epoch(epoch, 1.0, 0.0, 1.0, accuracy, 2.0) for epoch, accuracy in enumerate(values, start=1)],
+            predictions,
+        )
+        for seed, values in enumerate(accuracies)
+    ]
+
+
+def test_an_interval_is_shown_from_three_seeds_on():
+    assert tables.percent(runs_of([90.0], [92.0])) == "91.00"
+    assert tables.percent(runs_of([1.0], [2.0], [3.0])) == "2.00 ± 2.48"
+    assert tables.percent([]) == ""
+
+
+def test_results_have_every_published_row_and_the_gap(monkeypatch):
+    records = {"v1_5_5_lrx2": runs_of([80.0, 91.0], [80.0, 92.0]), "v1_logits": runs_of([10.0])}
+    monkeypatch.setattr(tables, "recorded", lambda experiment, *_: records.get(experiment.name, []))
+    table = tables.results(EXPERIMENTS[name] for name in ("v1", "v1_5_5_lrx2", "v1_logits", "v1_fixed"))
+    table = table.set_index("experiment")
+    assert list(table.index) == ["v1", "v1_5_5_lrx2", "v1_logits"]  # v1_fixed is neither published nor recorded here
+    row = dict(table.loc["v1_5_5_lrx2"])
+    assert row == {
+        "published": "91.6",
+        "ours": "91.50",
+        "gap": "-0.10",
+        "n": 2,
+        "epochs": 10,
+        "s/epoch": "2.0",
+        "hardware": "a machine, bf16",
+        "command": "`fashion run v1_5_5_lrx2 --seeds 0,1`",
+    }
+    assert list(table.loc["v1", ["published", "ours", "gap", "n"]]) == ["10.0", "", "", 0]
+    assert list(table.loc["v1_logits", ["published", "gap"]]) == ["", ""]
+    assert "gap" not in tables.results([EXPERIMENTS["v1_logits"]])
+
+
+def test_epochs_to_a_threshold_count_the_seeds_that_get_there():
+    arms = {
+        "slow": runs_of([70, 84, 86, 91], [70, 80, 80, 99], [86, 87, 88, 89]),
+        "none": [],
+        "one": runs_of([95, 95, 95]),
+    }
+    table = tables.reach(arms, epochs=3)
+    assert table.to_dict("records") == [
+        {"": "slow", "n": 3, "epochs to 85%": "2.00 (2 of 3)", "epochs to 90%": "(0 of 3)",
+         "after 3 epochs, %": "84.67 ± 10.34"},
+        {"": "one", "n": 1, "epochs to 85%": "1.00 (1 of 1)", "epochs to 90%": "1.00 (1 of 1)",
+         "after 3 epochs, %": "95.00"},
+    ]  # fmt: skip
+
+
+def test_comparisons_are_on_common_seeds_and_the_same_images():
+    labels = np.arange(10)
+    better, worse = labels.copy(), labels.copy()
+    worse[:6] = 9
+    first, second = runs_of([40.0], [40.0], predictions=worse), runs_of([100.0], predictions=better)
+    (row,) = tables.compare({"pair": (first, second), "apart": (first[1:], second)}, labels).to_dict("records")
+    assert row == {
+        "": "pair",
+        "n": 1,
+        "second - first, points": "+60.00",
+        "only first": "0",
+        "only second": "6",
+        "p": "0.031",
+    }
+
+
+def test_tables_in_markdown_leave_gaps_empty():
+    assert tables.markdown([{"a": "1.50"}, {"b": 2}]).splitlines()[2].split("|")[1:3] == [" 1.50 ", "     "]
+
+
+@pytest.mark.parametrize(("numbers", "text"), [([0], "0"), ([0, 1, 2], "0-2"), ([0, 2, 3], "0,2,3"), ([], "")])
+def test_seeds_are_written_as_the_command_line_takes_them(numbers, text):
+    assert tables.seeds([Run({"seed": number}, [], None) for number in numbers]) == text
