@@ -156,6 +156,8 @@ def final_accuracies(groups: dict[str, Sequence[Run]]) -> Figure:
 def published_and_ours(groups: dict[Experiment, Sequence[Run]]) -> Figure:
     """Set published test accuracies beside ours: on the left all of them, on the right the range above 88%.
 
+    Each seed is a dot; from three seeds on there is their mean with its 95% interval.
+
     Args:
         groups: runs by experiment, one row each; where there are none yet, only the published accuracy is drawn.
     """
@@ -164,11 +166,11 @@ def published_and_ours(groups: dict[Experiment, Sequence[Run]]) -> Figure:
     for axes, limits in zip(panels, ((0, 100), (88, 94)), strict=True):
         for row, (experiment, runs) in enumerate(groups.items()):
             values = [run.accuracy for run in runs]
-            axes.plot(values, [row] * len(values), "o", color=_STYLES["train"][0], alpha=0.5, label="ours, one seed")
-            if values:
-                half = mean_interval(values)[1] if len(values) >= 3 else 0
-                mean = {"fmt": "|", "color": _STYLES["test"][0], "markersize": 14, "markeredgewidth": 3, "capsize": 4}
-                axes.errorbar(np.mean(values), row, xerr=half, label="ours, mean and 95% interval", **mean)
+            axes.plot(values, [row] * len(values), "o", color=_STYLES["train"][0], alpha=0.6, label="ours, one seed")
+            if len(values) >= 3:
+                mean, half = mean_interval(values)
+                style = {"fmt": "|", "color": _STYLES["test"][0], "markersize": 14, "markeredgewidth": 3, "capsize": 4}
+                axes.errorbar(mean, row, xerr=half, label="ours, mean and 95% interval", **style)
             if experiment.published is not None:
                 axes.plot(experiment.published, row, "D", color="black", fillstyle="none", label="published, one run")
         axes.set(xlim=limits, ylim=(len(groups) - 0.5, -0.5), xlabel="test accuracy after the last epoch")
