@@ -184,15 +184,16 @@ def published_and_ours(groups: dict[Experiment, Sequence[Run]]) -> Figure:
     return figure
 
 
-def learning_rates(panels: dict[str, dict[str, Sequence[Run]]], epochs: int) -> Figure:
-    """Draw test accuracy over the first epochs, a panel for each kind of network and a colour for each learning rate.
+def side_by_side(panels: dict[str, dict[str, Sequence[Run]]], epochs: int, legend: str = "") -> Figure:
+    """Draw test accuracy over the first epochs, in a panel for each set of recipes and a colour for each recipe.
 
     Seeds are thin lines, their mean is a thick one, and from three seeds on its 95% interval is a band. Each panel has
     a scale of its own.
 
     Args:
-        panels: runs by learning rate, by panel; a learning rate without runs is left out.
+        panels: by title, runs by what the legend calls them; a recipe without runs is left out.
         epochs: the number of them to draw.
+        legend: its title.
     """
     figure, axes_by_panel = _subplots(9, 4.6, 1, len(panels))
     for axes, (title, arms) in zip(np.atleast_1d(axes_by_panel), panels.items(), strict=True):
@@ -204,7 +205,7 @@ def learning_rates(panels: dict[str, dict[str, Sequence[Run]]], epochs: int) -> 
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
         if axes.lines:
-            axes.legend(title="learning rate", loc="lower right", frameon=False)
+            axes.legend(title=legend, loc="lower right", frameon=False)
         for level in (85, 90):
             axes.axhline(level, color="black", linewidth=0.5, linestyle=(0, (1, 4)))
     np.atleast_1d(axes_by_panel)[0].set_ylabel("test accuracy")

@@ -68,7 +68,7 @@ def draw_results(logs: Path | str = MODEL_LOGS) -> Figure:
 
 def draw_learning_rates(logs: Path | str = MODEL_LOGS) -> Figure:
     """Draw test accuracy over the epochs that all learning rates have."""
-    return plotting.learning_rates(learning_rates(logs), LEARNING_RATE_EPOCHS)
+    return plotting.side_by_side(learning_rates(logs), LEARNING_RATE_EPOCHS, "learning rate")
 
 
 def draw_confusion(logs: Path | str = MODEL_LOGS) -> Figure:

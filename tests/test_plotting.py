@@ -70,7 +70,7 @@ def test_figures_are_written_and_not_blank(tmp_path, small):
         "predictions": plotting.predictions(small[1], torch.zeros(100, dtype=torch.uint8)),
         "accuracies": plotting.final_accuracies({"v1": made_up(2), "v1_fixed": made_up(3)}),
         "published": plotting.published_and_ours({EXPERIMENTS["v1"]: made_up(3), EXPERIMENTS["v1_5_5"]: []}),
-        "rates": plotting.learning_rates({"with": {"0.1": made_up(3), "0.2": []}, "without": {}}, 4),
+        "rates": plotting.side_by_side({"with": {"0.1": made_up(3), "0.2": []}, "without": {}}, 4),
         "heatmap": plotting.heatmap(np.array([[99.9, 0.04], [50, 50]]), ["a", "b"], ["c", "d"]),
     }
     paths += [plotting.save(figure, tmp_path / f"{name}.png") for name, figure in others.items()]
@@ -126,8 +126,8 @@ def test_published_and_ours_show_seeds_mean_and_the_published_run():
     assert right.get_xlim() == (88, 94)
 
 
-def test_learning_rates_share_the_first_epochs():
-    figure = plotting.learning_rates({"with": {"0.1": made_up(3), "0.2": made_up(1), "0.4": []}, "without": {}}, 4)
+def test_curves_side_by_side_share_the_first_epochs():
+    figure = plotting.side_by_side({"with": {"0.1": made_up(3), "0.2": made_up(1), "0.4": []}, "without": {}}, 4)
     axes, empty = figure.axes
     thick = [line for line in axes.lines if line.get_linewidth() > 2]
     assert [line.get_label() for line in thick] == ["0.1, n=3", "0.2, n=1"]
