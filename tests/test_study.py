@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from fashion import CLASSES, EXPERIMENTS, Run, study
+from fashion.experiments import LEARNING_RATE_EPOCHS, LEARNING_RATES
+from fashion.training import Epoch
+
+LABELS = study.test_images().labels.numpy().astype(np.uint8)
+
+
+def run_of(seed, accuracy, predictions=LABELS, epochs=10):
+    history = [Epoch(epoch, 1.0, accuracy, 1.0, accuracy, 1.0) for epoch in range(1, epochs + 1)]
+    return Run({"seed": seed, "evaluated_on": "test"}, history, predictions)
+
+
+@pytest.fixture
+def records(monkeypatch):
+    """A record of three experiments: v1, which learns nothing, and two that miss the first ankle boot."""
+    missing = LABELS.copy()
+    missing[0] = 7
+    made = {
+        "v1": [run_of(0, 10.0, np.zeros_like(LABELS))],
+        "v1_fixed": [run_of(0, 83.0, missing)],
+        "v1_5_5_lrx2": [run_of(0, 91.0, missing), run_of(1, 92.0, missing)],
+    }
+    monkeypatch.setattr(study, "recorded", lambda experiment, *_: made.get(experiment.name, []))
+    return made
+
+
+def test_the_groups_of_the_study(records):
+    rows = {experiment.name: len(runs) for experiment, runs in study.published().items()}
+    assert list(rows) == ["v1", "v1_5_5", "v1_5_5_BN", "v1_5_5_lrx2", "v1_5_5_lrx4", "v1_5_5_lrx8", "resnet18"]
+    assert rows["v1"] == 1 and rows["v1_5_5_BN"] == 0 and rows["v1_5_5_lrx2"] == 2
+    assert [experiment.name for experiment in study.learners()] == ["v1_5_5_lrx2", "v1_fixed"]
+    assert study.best().name == "v1_5_5_lrx2"
+    assert study.learning_rates()["with batch normalisation"]["0.002"] == records["v1_5_5_lrx2"]
+
+
+def test_the_learning_rates_differ_in_nothing_else():
+    for names in LEARNING_RATES.values():
+        arms = [EXPERIMENTS[name] for name in names]
+        assert [round(arm.lr * 1000) for arm in arms] == [1, 2, 4, 8]
+        assert len({(arm.model, arm.momentum, arm.batch_size, arm.changes) for arm in arms}) == 1
+        assert min(arm.epochs for arm in arms) == LEARNING_RATE_EPOCHS
+    with_bn, without = (EXPERIMENTS[names[0]].model for names in LEARNING_RATES.values())
+    assert (with_bn, without) == ("NeuralNetwork_v1_5_5_BN", "NeuralNetwork_v1_5_5")
+
+
+def test_the_figures_show_the_record(records):
+    titles = [axes.get_title() for axes in study.draw_missed().axes]
+    assert titles[0] == f"predicted Sneaker\nactual {CLASSES[9]}" and not any(titles[1:])
+    assert study.draw_confusion().axes[0].get_xlabel() == "class given by v1_5_5_lrx2"
+    classes = study.draw_classes().axes[0]
+    assert [text.get_text() for text in classes.get_yticklabels()] == ["v1_5_5_lrx2", "v1_fixed"]
+    assert [text.get_text() for text in classes.texts][9] == "99.9"  # one ankle boot of a thousand
+    for runs_of, draw in study.FIGURES.values():
+        assert runs_of("model_logs") and draw("model_logs").axes
+
+
+def test_seeds_are_loaded_and_on_request_trained_first(records, monkeypatch):
+    trained = []
+    monkeypatch.setattr(
+        study, "run", lambda experiment, seed, retrain: trained.append((experiment.name, seed, retrain))
+    )
+    assert study.seeds("v1_5_5_lrx2") == records["v1_5_5_lrx2"] and trained == []
+    study.seeds("v1_5_5_lrx2", retrain=True)
+    assert trained == [(EXPERIMENTS["v1_5_5_lrx2"], seed, {"retrain": True}) for seed in range(5)]
