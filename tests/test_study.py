@@ -59,9 +59,7 @@ def test_the_figures_show_the_record(records):
 
 def test_seeds_are_loaded_and_on_request_trained_first(records, monkeypatch):
     trained = []
-    monkeypatch.setattr(
-        study, "run", lambda experiment, seed, retrain: trained.append((experiment.name, seed, retrain))
-    )
+    monkeypatch.setattr(study, "run", lambda *arguments, **options: trained.append((*arguments, options)))
     assert study.seeds("v1_5_5_lrx2") == records["v1_5_5_lrx2"] and trained == []
     study.seeds("v1_5_5_lrx2", retrain=True)
     assert trained == [(EXPERIMENTS["v1_5_5_lrx2"], seed, {"retrain": True}) for seed in range(5)]
