@@ -76,7 +76,7 @@ def reach(
         if runs:
             accuracies = [[epoch.test_accuracy for epoch in run.history[:epochs]] for run in runs]
             last = [values[-1] for values in accuracies]
-            row = {"": name, "n": len(runs)}
+            row = {"recipe": name, "n": len(runs)}
             row |= {f"epochs to {level:g}%": _epochs_to(accuracies, level) for level in thresholds}
             rows.append(row | {f"after {len(accuracies[0])} epochs, %": _with_interval(last)})
     return pd.DataFrame(rows)
@@ -100,7 +100,7 @@ def compare(pairs: dict[str, tuple[list[Run], list[Run]]], labels: np.ndarray) -
             tests = [mcnemar(labels, first[seed].predictions, second[seed].predictions) for seed in common]
             rows.append(
                 {
-                    "": name,
+                    "first, second": name,
                     "n": len(common),
                     "second - first, points": _with_interval(
                         [second[seed].accuracy - first[seed].accuracy for seed in common], "+.2f"

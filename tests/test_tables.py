@@ -52,9 +52,9 @@ def test_epochs_to_a_threshold_count_the_seeds_that_get_there():
     }
     table = tables.reach(arms, epochs=3)
     assert table.to_dict("records") == [
-        {"": "slow", "n": 3, "epochs to 85%": "2.00 (2 of 3)", "epochs to 90%": "(0 of 3)",
+        {"recipe": "slow", "n": 3, "epochs to 85%": "2.00 (2 of 3)", "epochs to 90%": "(0 of 3)",
          "after 3 epochs, %": "84.67 ± 10.34"},
-        {"": "one", "n": 1, "epochs to 85%": "1.00 (1 of 1)", "epochs to 90%": "1.00 (1 of 1)",
+        {"recipe": "one", "n": 1, "epochs to 85%": "1.00 (1 of 1)", "epochs to 90%": "1.00 (1 of 1)",
          "after 3 epochs, %": "95.00"},
     ]  # fmt: skip
 
@@ -66,7 +66,7 @@ def test_comparisons_are_on_common_seeds_and_the_same_images():
     first, second = runs_of([40.0], [40.0], predictions=worse), runs_of([100.0], predictions=better)
     (row,) = tables.compare({"pair": (first, second), "apart": (first[1:], second)}, labels).to_dict("records")
     assert row == {
-        "": "pair",
+        "first, second": "pair",
         "n": 1,
         "second - first, points": "+60.00",
         "only first": "0",
