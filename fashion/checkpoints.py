@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from fashion.data import Loader
 from fashion.settings import FashionError
@@ -18,14 +19,12 @@ class Checkpoint:
 
     Attributes:
         path: the file.
-        model: on the device it trains on.
-        optimiser: of the model's own parameters.
+        parts: what has a state, by name: the model, on the device it trains on, and its optimiser at least.
         loader: of the training images.
     """
 
     path: Path
-    model: nn.Module
-    optimiser: Optimizer
+    parts: dict[str, nn.Module | Optimizer | LRScheduler]
     loader: Loader
 
     def write(self, info: dict, history: list[Epoch]) -> None:
@@ -33,10 +32,8 @@ class Checkpoint:
         state = {
             "info": info,
             "history": [list(epoch) for epoch in history],
-            "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
             "generators": {name: get() for name, (get, _) in self._generators().items()},
-        }
+        } | {name: part.state_dict() for name, part in self.parts.items()}
         beside = self.path.with_suffix(".new")
         torch.save(state, beside)
         beside.replace(self.path)
@@ -51,14 +48,14 @@ class Checkpoint:
             return None
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
-            return {name: state[name] for name in ("info", "history", "model", "optimiser", "generators")}
+            return {name: state[name] for name in ("info", "history", "generators", *self.parts)}
         except Exception as error:  # the unpickler trips over junk in many ways
             raise FashionError(f"{self.path} is damaged: delete it to start the run afresh") from error
 
     def restore(self, state: dict) -> list[Epoch]:
-        """Put model, optimiser and generators back into a state that was read, and return its history."""
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        """Put the parts and the generators back into a state that was read, and return its history."""
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
         for name, (_, put) in self._generators().items():
             if name in state["generators"]:  # a run may continue on another device
                 put(state["generators"][name])

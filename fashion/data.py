@@ -1,7 +1,7 @@
 """Fashion-MNIST as tensors on the training device, and shuffled minibatches of them."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +26,8 @@ class Dataset(NamedTuple):
 
     Attributes:
         images: float32, shape (N, 1, 28, 28), in [-1, 1].
-        labels: int64, shape (N,), 0 to 9 in the order of `CLASSES`.
+        labels: int64, shape (N,), 0 to 9 in the order of `CLASSES`; or, where images are mixtures, the share of each
+            class, float32, shape (N, 10).
     """
 
     images: Tensor
@@ -88,16 +89,24 @@ class Loader:
         batch_size: B, the images of a minibatch.
         seed: shuffle, anew in each epoch, with a generator of the loader's own that starts from this seed; the order
             is the same on every device. None keeps the dataset's order.
+        augment: changes the whole dataset anew in each epoch, with the same generator; without a seed it is not called.
 
     Raises:
         ValueError: `batch_size` is not a positive number.
     """
 
-    def __init__(self, dataset: Dataset, batch_size: int = 64, seed: int | None = None):
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int = 64,
+        seed: int | None = None,
+        augment: Callable[[Dataset, torch.Generator], Dataset] | None = None,
+    ):
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
         self.dataset = dataset
         self.batch_size = batch_size
+        self.augment = augment
         # On the CPU whatever the device, since generators of different devices draw different numbers.
         self.generator = None if seed is None else torch.Generator().manual_seed(seed)
 
@@ -110,6 +119,8 @@ class Loader:
             yield from zip(images.split(self.batch_size), labels.split(self.batch_size), strict=True)
             return
         order = torch.randperm(len(labels), generator=self.generator).to(labels.device)
+        if self.augment:
+            images, labels = self.augment(self.dataset, self.generator)
         for batch in order.split(self.batch_size):
             yield images[batch], labels[batch]
 

@@ -9,16 +9,23 @@ from itertools import combinations
 class Experiment:
     """One recipe, and what it is called. Two experiments are equal if their recipes are.
 
-    Every recipe trains with `CrossEntropyLoss` and SGD at a constant learning rate without weight decay.
+    Every recipe trains with `CrossEntropyLoss` and SGD.
 
     Attributes:
         name: what the command line calls it.
         model: a key of `fashion.models.MODELS`.
         epochs: passes over the training images.
-        lr: the learning rate.
+        lr: the learning rate, or the highest where it follows a schedule.
         momentum: the momentum of SGD.
         batch_size: images of a minibatch.
         changes: keys of `fashion.models.CHANGES`, applied to the model in order.
+        schedule: of the learning rate, a key of `fashion.optimisation.SCHEDULES`.
+        nesterov: whether the momentum is Nesterov's.
+        weight_decay: of SGD, for weights of more than one dimension; biases and normalisation have none.
+        label_smoothing: the share of every training label that is spread over all classes.
+        augment: keys of `fashion.augment.AUGMENTATIONS`, applied to the training images in order, anew in each epoch.
+        averaging: the decay, for each step, of an exponential average of the weights, which is then what is tested; 0
+            for none.
         published: test accuracy after the last epoch in the published study, one run, in percent.
         logs: the stem of its folder and files, where that is not `model_<name>`.
     """
@@ -30,6 +37,12 @@ class Experiment:
     momentum: float = 0.0
     batch_size: int = 64
     changes: tuple[str, ...] = ()
+    schedule: str = "constant"
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    augment: tuple[str, ...] = ()
+    averaging: float = 0.0
     published: float | None = field(default=None, compare=False)
     logs: str = field(default="", compare=False)
 
@@ -42,7 +55,7 @@ class Experiment:
     def recipe(self) -> dict:
         """What decides the outcome, next to the seed: the fields that equal experiments share, as JSON has them."""
         values = {each.name: getattr(self, each.name) for each in fields(self) if each.compare}
-        return values | {"changes": list(self.changes)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def differences(self, recipe: dict) -> list[str]:
         """Say where a recorded recipe is another one: `["epochs 2, not 5"]`. A field it lacks has its default."""

@@ -19,11 +19,13 @@ import torch
 from torch import nn
 
 from fashion import data as dataset
+from fashion.augment import compose
 from fashion.checkpoints import Checkpoint
 from fashion.data import Dataset, Loader
 from fashion.devices import choose_device, choose_precision, place
 from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.models import build
+from fashion.optimisation import build_average, build_optimiser, build_scheduler
 from fashion.provenance import provenance
 from fashion.settings import CHECKPOINTS, MODEL_LOGS, ROOT, FashionError, quick, writable
 from fashion.training import Epoch, fit, predict
@@ -135,7 +137,7 @@ def load(folder: Path) -> Run | None:
         info = json.loads((folder / "run.json").read_text())
         with (folder / "history.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
-        history = [Epoch(int(row["epoch"]), *(float(row[name]) for name in Epoch._fields[1:])) for row in rows]
+        history = [Epoch(int(row.pop("epoch")), **{name: float(value) for name, value in row.items()}) for row in rows]
         predictions = np.fromfile(folder / "predictions.bin", dtype=np.uint8)
         if len(history) != info["recipe"]["epochs"] or len(predictions) != info["test_images"]:
             raise ValueError(f"{len(history)} epochs, {len(predictions)} predictions")
@@ -167,11 +169,14 @@ def _train(
     torch.backends.cudnn.deterministic = True  # the same seed gives the same history
     network = build(experiment.model, experiment.changes)
     model = place(network, experiment.model, device, info["precision"])
-    optimiser = torch.optim.SGD(model.parameters(), lr=experiment.lr, momentum=experiment.momentum, fused=True)
-    train_loader = Loader(train, experiment.batch_size, seed=info["seed"])
+    optimiser = build_optimiser(experiment, model)
+    train_loader = Loader(train, experiment.batch_size, seed=info["seed"], augment=compose(experiment.augment))
     test_loader = Loader(test, experiment.batch_size)
+    scheduler = build_scheduler(experiment, optimiser, experiment.epochs * len(train_loader))
+    averaged = build_average(experiment, model)
 
-    checkpoint = Checkpoint(path, network, optimiser, train_loader)
+    parts = {"model": network, "optimiser": optimiser, "scheduler": scheduler, "average": averaged}
+    checkpoint = Checkpoint(path, {name: part for name, part in parts.items() if part is not None}, train_loader)
     history: list[Epoch] = []
     if saved := checkpoint.read():
         _require_same(info, saved["info"], experiment, f"{path} is half of another run", "delete it to start afresh")
@@ -185,18 +190,22 @@ def _train(
         model,
         train_loader,
         test_loader,
-        nn.CrossEntropyLoss(),
+        nn.CrossEntropyLoss(label_smoothing=experiment.label_smoothing),
         optimiser,
         experiment.epochs,
+        test_loss_fn=nn.CrossEntropyLoss(),
+        scheduler=scheduler,
+        averaged=averaged,
         history=history,
         after_epoch=save_and_tell,
         title=f"{experiment.name} seed {info['seed']}",
     )
     outcome = {
         "seconds": round(sum(epoch.seconds for epoch in history), 3),
-        "metrics": {name: getattr(history[-1], name) for name in Epoch._fields[1:-1]},
+        "train_seconds": round(sum(epoch.train_seconds for epoch in history), 3),
+        "metrics": history[-1].metrics,
     }
-    return Run(info | provenance(device) | outcome, history, predict(model, test_loader).numpy())
+    return Run(info | provenance(device) | outcome, history, predict(averaged or model, test_loader).numpy())
 
 
 def _experiment_folder(experiment: Experiment, logs: Path | str, validation: bool = False) -> Path:

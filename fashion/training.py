@@ -1,5 +1,6 @@
 """The training loop: a step, an epoch of them, an evaluation, and the two in turn."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -7,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
 from fashion.data import Loader
@@ -24,7 +27,10 @@ class Metrics(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """One line of a history: the epoch, from 1; losses; accuracies in percent; seconds to train and test."""
+    """One line of a history: the epoch, from 1; losses; accuracies in percent; seconds to train and test, and to train.
+
+    Histories from before the last of these was kept have NaN there.
+    """
 
     epoch: int
     train_loss: float
@@ -32,6 +38,12 @@ class Epoch(NamedTuple):
     test_loss: float
     test_accuracy: float
     seconds: float
+    train_seconds: float = math.nan
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The losses and accuracies by name: what the same seed gives again."""
+        return {name: getattr(self, name) for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy")}
 
 
 def training_step(model: nn.Module, loss_fn: LossFunction, optimiser: Optimizer) -> Step:
@@ -39,12 +51,13 @@ def training_step(model: nn.Module, loss_fn: LossFunction, optimiser: Optimizer)
 
     Args:
         model: in training mode when the function is called.
-        loss_fn: maps outputs, shape (B, 10), and labels, shape (B,), to their mean loss, a scalar.
+        loss_fn: maps outputs, shape (B, 10), and labels, shape (B,) or (B, 10), to their mean loss, a scalar.
         optimiser: of the model's own parameters.
 
     Returns:
-        A function of images, shape (B, 1, 28, 28), and labels, shape (B,), both on the model's device. It returns the
-        mean loss and the number of images that were classified correctly, before the step, as scalars on that device.
+        A function of images, shape (B, 1, 28, 28), and labels, shape (B,), or (B, 10) where images are mixtures, on the
+        model's device. It returns the mean loss and the number of images that were classified correctly, before the
+        step, as scalars on that device.
     """
 
     def step(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,6 +132,9 @@ def fit(
     optimiser: Optimizer,
     epochs: int,
     *,
+    test_loss_fn: LossFunction | None = None,
+    scheduler: LRScheduler | None = None,
+    averaged: AveragedModel | None = None,
     history: Sequence[Epoch] = (),
     after_epoch: Callable[[list[Epoch]], object] = lambda history: None,
     title: str = "",
@@ -132,6 +148,9 @@ def fit(
         loss_fn: as for `training_step`.
         optimiser: of the model's own parameters.
         epochs: of the whole run, those in `history` included.
+        test_loss_fn: to test with, where that is not `loss_fn`.
+        scheduler: of the optimiser's learning rate; it advances with each step.
+        averaged: the average of the model's weights, updated after each step; it is what is tested.
         history: the epochs already trained, where a run continues.
         after_epoch: called with the history so far after each epoch, to print or to save.
         title: what the progress bar calls the run.
@@ -148,21 +167,31 @@ def fit(
     with tqdm(
         total=epochs * steps, initial=len(history) * steps, desc=title, unit="step", leave=False, disable=None
     ) as bar:
+
+        def after_step() -> None:
+            if scheduler:
+                scheduler.step()
+            if averaged:
+                averaged.update_parameters(model)
+            bar.update()
+
         for epoch in range(len(history) + 1, epochs + 1):
             bar.set_postfix_str(f"epoch {epoch} of {epochs}")
             start = time.perf_counter()
             try:
-                trained = train_epoch(model, train, step, after_step=bar.update)
-                tested = evaluate(model, test, loss_fn)
+                trained = train_epoch(model, train, step, after_step)
+                train_seconds = time.perf_counter() - start
+                tested = evaluate(averaged or model, test, test_loss_fn or loss_fn)
             except FloatingPointError as error:
                 raise FloatingPointError(f"epoch {epoch}, {error}") from None
-            history.append(Epoch(epoch, *trained, *tested, time.perf_counter() - start))
+            history.append(Epoch(epoch, *trained, *tested, time.perf_counter() - start, train_seconds))
             after_epoch(history)
     return history
 
 
 def _correct(outputs: Tensor, labels: Tensor) -> Tensor:
-    return (outputs.argmax(dim=1) == labels).sum()
+    classes = labels.argmax(dim=1) if labels.ndim > 1 else labels
+    return (outputs.argmax(dim=1) == classes).sum()
 
 
 class _Totals:

@@ -164,7 +164,7 @@ def test_a_replayed_history_is_the_eager_one(full, monkeypatch, precision):
         model = place(build("NeuralNetwork_v1_5_5_BN"), "NeuralNetwork_v1_5_5_BN", cuda, precision)
         optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, fused=True)
         done = fit(model, Loader(train, seed=0), Loader(test), nn.CrossEntropyLoss(), optimiser, 5)
-        return [epoch[:-1] for epoch in done], evaluate(model, Loader(test), nn.CrossEntropyLoss())
+        return [epoch.metrics for epoch in done], evaluate(model, Loader(test), nn.CrossEntropyLoss())
 
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     fast = history()

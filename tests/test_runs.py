@@ -12,14 +12,13 @@ import pytest
 import torch
 
 from fashion import EXPERIMENTS, Dataset, Experiment, FashionError, experiments, recorded, run, runs, settings, split
-from fashion.training import Epoch
 
 LEARNER = Experiment("learner", "NeuralNetwork_v1", epochs=4, lr=0.05, momentum=0.9, changes=("logits", "identity"))
 
 
 def outcome(record):
     """All of a run but its timings."""
-    return [epoch._replace(seconds=0.0) for epoch in record.history], record.predictions.tolist()
+    return [epoch.metrics for epoch in record.history], record.predictions.tolist()
 
 
 def seed_folder(logs, seed=0):
@@ -31,7 +30,7 @@ def test_a_run_is_recorded_and_loaded(tmp_path, small):
     folder = seed_folder(tmp_path, 3)
     assert sorted(path.name for path in folder.iterdir()) == ["history.csv", "predictions.bin", "run.json"]
     header, *lines = (folder / "history.csv").read_text().splitlines()
-    assert header == "epoch,train_loss,train_accuracy,test_loss,test_accuracy,seconds" and len(lines) == 4
+    assert header == "epoch,train_loss,train_accuracy,test_loss,test_accuracy,seconds,train_seconds" and len(lines) == 4
     info = json.loads((folder / "run.json").read_text())
     assert info["recipe"] == LEARNER.recipe and info["seed"] == 3
     assert (info["train_images"], info["test_images"], info["evaluated_on"]) == (200, 100, "test")
@@ -121,6 +120,59 @@ def test_a_killed_run_continues_to_the_same_end(tmp_path, small, checkpoints):
     assert not list(checkpoints.rglob("*.pt"))
 
 
+EVERYTHING = replace(
+    LEARNER,
+    schedule="one_cycle",
+    nesterov=True,
+    weight_decay=1e-3,
+    label_smoothing=0.1,
+    augment=("flip", "translate", "cutmix"),
+    averaging=0.9,
+)
+
+
+def test_a_run_with_every_ingredient_continues_to_the_same_end(tmp_path, small):
+    straight = run(EVERYTHING, 0, logs=tmp_path / "straight", data=small)
+    assert outcome(straight) != outcome(run(LEARNER, 0, logs=tmp_path / "plain", data=small))
+
+    def stop(history):
+        if len(history) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(EVERYTHING, 0, logs=tmp_path / "halves", data=small, after_epoch=stop)
+    assert outcome(run(EVERYTHING, 0, logs=tmp_path / "halves", data=small)) == outcome(straight)
+
+
+@pytest.mark.parametrize(
+    "ingredient",
+    [
+        {"schedule": "one_cycle"},
+        {"nesterov": True},
+        {"weight_decay": 0.1},
+        {"label_smoothing": 0.1},
+        {"augment": ("flip",)},
+        {"averaging": 0.9},
+    ],
+)
+def test_every_ingredient_matters_and_is_recorded(tmp_path, small, ingredient):
+    plain = run(LEARNER, 0, logs=tmp_path / "plain", data=small)
+    other = run(replace(LEARNER, **ingredient), 0, logs=tmp_path / "other", data=small)
+    assert outcome(other) != outcome(plain)
+    ((name, value),) = ingredient.items()
+    assert other.info["recipe"][name] == (list(value) if isinstance(value, tuple) else value)
+
+
+def test_the_test_loss_is_never_smoothed(tmp_path, small):
+    sharp = replace(LEARNER, epochs=1, lr=1e-12)
+    losses = {
+        smoothing: run(replace(sharp, label_smoothing=smoothing), 0, logs=tmp_path / str(smoothing), data=small)
+        for smoothing in (0.0, 0.5)
+    }
+    plain, smoothed = (each.history[0] for each in losses.values())
+    assert plain.test_loss == pytest.approx(smoothed.test_loss) and plain.train_loss != smoothed.train_loss
+
+
 def test_half_a_run_of_another_recipe_is_not_continued(tmp_path, small, checkpoints):
     def stop(history):
         raise KeyboardInterrupt
@@ -148,6 +200,8 @@ def test_half_a_run_of_another_recipe_is_not_continued(tmp_path, small, checkpoi
     [
         ({"model": "v1"}, "no model 'v1': .* NeuralNetwork_v1,"),
         ({"changes": ("logitz",)}, "no change 'logitz': .* logits"),
+        ({"augment": ("flop",)}, "no augmentation 'flop': .* flip"),
+        ({"schedule": "linear"}, "no schedule 'linear': .* one_cycle"),
     ],
 )
 def test_a_typo_in_a_recipe_is_named(tmp_path, small, typo, message):
@@ -272,7 +326,7 @@ def test_every_committed_record_is_whole_and_true(full, validation):
             assert (info["train_images"], info["test_images"]) == runs.FULL["validation" if validation else "test"]
             assert info["experiment"] == experiment.name and not info["git_commit"].endswith("-dirty")
             assert [epoch.epoch for epoch in record.history] == list(range(1, experiment.epochs + 1))
-            assert info["metrics"] == {name: getattr(record.history[-1], name) for name in Epoch._fields[1:-1]}
+            assert info["metrics"] == record.history[-1].metrics
             assert 100 * np.mean(record.predictions == labels) == pytest.approx(record.accuracy, abs=1e-6)
 
 

@@ -1,0 +1,102 @@
+"""Augmentations: each changes a whole dataset at once, on its device, for one epoch.
+
+What is drawn at random is drawn on the CPU, so that it is the same on every device. Every function takes a `Dataset` of
+images, shape (N, 1, 28, 28), and a CPU generator, and returns a new `Dataset` of the same size.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fashion.data import CLASSES, Dataset
+from fashion.settings import FashionError
+
+Augmentation = Callable[[Dataset, torch.Generator], Dataset]
+
+BACKGROUND = -1.0
+
+
+def flip(dataset: Dataset, generator: torch.Generator) -> Dataset:
+    """Mirror every other image, left to right, at random."""
+    mirrored = torch.rand(len(dataset.labels), generator=generator) < 0.5
+    mirrored = mirrored.to(dataset.images.device)[:, None, None, None]
+    return Dataset(torch.where(mirrored, dataset.images.flip(3), dataset.images), dataset.labels)
+
+
+def translate(dataset: Dataset, generator: torch.Generator, pixels: int = 2) -> Dataset:
+    """Move every image by up to so many pixels in each direction, at random; what comes in is background."""
+    images, labels = dataset
+    number, size = len(labels), images.shape[-1]
+    padded = functional.pad(images, (pixels,) * 4, value=BACKGROUND).squeeze(1)
+    corners = torch.randint(2 * pixels + 1, (2, number, 1), generator=generator).to(images.device)
+    rows, columns = corners + torch.arange(size, device=images.device)  # shape (N, size) each
+    which = torch.arange(number, device=images.device)[:, None, None]
+    return Dataset(padded[which, rows[:, :, None], columns[:, None, :]].unsqueeze(1), labels)
+
+
+def cutout(dataset: Dataset, generator: torch.Generator, size: int = 8) -> Dataset:
+    """Blank a square of every image, around a pixel drawn at random; it may reach over the edge.
+
+    DeVries and Taylor, 2017, https://arxiv.org/abs/1708.04552.
+    """
+    images, labels = dataset
+    rows, columns = _squares(images, torch.full((len(labels),), size), generator)
+    return Dataset(images.masked_fill(_inside(rows, columns), BACKGROUND), labels)
+
+
+def cutmix(dataset: Dataset, generator: torch.Generator, share: float = 0.5) -> Dataset:
+    """Put a rectangle of another image into a share of the images; their labels are mixed by area, shape (N, 10).
+
+    Yun et al., 2019, https://arxiv.org/abs/1905.04899, with its uniform distribution of areas.
+    """
+    images, labels = dataset
+    number, size = len(labels), images.shape[-1]
+    other = torch.randperm(number, generator=generator).to(images.device)
+    side = (size * torch.rand(number, generator=generator).sqrt()).round().long()
+    side[torch.rand(number, generator=generator) >= share] = 0
+    inside = _inside(*_squares(images, side, generator))
+    kept = 1 - inside.float().mean(dim=(1, 2, 3))[:, None]
+    targets = functional.one_hot(labels, len(CLASSES)).float()
+    return Dataset(torch.where(inside, images[other], images), kept * targets + (1 - kept) * targets[other])
+
+
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "flip": flip,
+    "translate": translate,
+    "cutout": cutout,
+    "cutmix": cutmix,
+}
+
+
+def compose(names: Sequence[str]) -> Augmentation | None:
+    """Return one augmentation that applies those that `AUGMENTATIONS` has under some names, in order; None for none.
+
+    Raises:
+        FashionError: there is no such augmentation.
+    """
+    for name in names:
+        if name not in AUGMENTATIONS:
+            raise FashionError(f"there is no augmentation {name!r}: fashion/augment.py has {', '.join(AUGMENTATIONS)}")
+    return partial(_in_turn, [AUGMENTATIONS[name] for name in names]) if names else None
+
+
+def _in_turn(augmentations: Sequence[Augmentation], dataset: Dataset, generator: torch.Generator) -> Dataset:
+    for augmentation in augmentations:
+        dataset = augmentation(dataset, generator)
+    return dataset
+
+
+def _squares(images: Tensor, side: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw a square for each image, and say which of its rows and columns it covers, shape (N, size) each."""
+    size = images.shape[-1]
+    centres = torch.randint(size, (2, len(side), 1), generator=generator)
+    offset = torch.arange(size) - centres + side[:, None] // 2
+    rows, columns = ((offset >= 0) & (offset < side[:, None])).to(images.device)
+    return rows, columns
+
+
+def _inside(rows: Tensor, columns: Tensor) -> Tensor:
+    return (rows[:, :, None] & columns[:, None, :]).unsqueeze(1)

@@ -1,0 +1,60 @@
+"""The optimiser of a recipe, the schedule of its learning rate, and the average of the weights it goes through."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import nn
+from torch.optim import SGD, Optimizer
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from fashion.experiments import Experiment
+from fashion.settings import FashionError
+
+# What takes an optimiser, the highest learning rate and the steps of the whole run; a constant rate needs nothing.
+SCHEDULES: dict[str, Callable[..., LRScheduler] | None] = {
+    "constant": None,
+    # Up from a tenth during the first fifth, then down to zero, in straight lines: Smith, https://arxiv.org/abs/1708.07120
+    "one_cycle": partial(OneCycleLR, pct_start=0.2, anneal_strategy="linear", cycle_momentum=False, div_factor=10),
+}
+
+
+def build_optimiser(experiment: Experiment, model: nn.Module) -> SGD:
+    """Build the optimiser of a model, which is already on the device it trains on."""
+    parameters = [weights for weights in model.parameters() if weights.requires_grad]
+    groups = [{"params": parameters}]
+    if experiment.weight_decay:
+        groups = [
+            {
+                "params": [weights for weights in parameters if weights.ndim > 1],
+                "weight_decay": experiment.weight_decay,
+            },
+            {"params": [weights for weights in parameters if weights.ndim <= 1]},
+        ]
+    device = parameters[0].device
+    # A recorded CUDA graph reads the learning rate from where it was: it can change only as a tensor.
+    changes = device.type == "cuda" and experiment.schedule != "constant"
+    lr = torch.tensor(experiment.lr, device=device) if changes else experiment.lr
+    return SGD(groups, lr=lr, momentum=experiment.momentum, nesterov=experiment.nesterov, fused=True)
+
+
+def build_scheduler(experiment: Experiment, optimiser: Optimizer, steps: int) -> LRScheduler | None:
+    """Build the schedule of an optimiser's learning rate over so many steps; None where it is constant.
+
+    Raises:
+        FashionError: there is no such schedule.
+    """
+    if experiment.schedule not in SCHEDULES:
+        raise FashionError(
+            f"there is no schedule {experiment.schedule!r}: fashion/optimisation.py has {', '.join(SCHEDULES)}"
+        )
+    make = SCHEDULES[experiment.schedule]
+    return make(optimiser, max_lr=experiment.lr, total_steps=steps) if make else None
+
+
+def build_average(experiment: Experiment, model: nn.Module) -> AveragedModel | None:
+    """Build the exponential average of a model's weights and of its batch normalisation; None without averaging."""
+    if not experiment.averaging:
+        return None
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(experiment.averaging), use_buffers=True)

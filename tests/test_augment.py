@@ -1,0 +1,92 @@
+import pytest
+import torch
+
+from fashion import Dataset, FashionError, Loader, augment
+
+
+@pytest.fixture
+def images():
+    """200 images whose pixels are all different from each other and from the background, with their labels."""
+    pixels = torch.arange(784.0).div(784).reshape(1, 1, 28, 28) + torch.arange(200.0)[:, None, None, None]
+    return Dataset(pixels, torch.arange(200) % 10)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("name", augment.AUGMENTATIONS)
+def test_the_seed_decides_and_the_dataset_stays_as_it_is(images, name):
+    before = images.images.clone()
+    function = augment.AUGMENTATIONS[name]
+    first, again, other = (function(images, generator(seed)) for seed in (0, 0, 1))
+    assert first.images.shape == before.shape and first.images.dtype == before.dtype
+    assert torch.equal(first.images, again.images) and torch.equal(first.labels, again.labels)
+    assert not torch.equal(first.images, other.images)
+    assert torch.equal(images.images, before)
+    if name != "cutmix":
+        assert torch.equal(first.labels, images.labels)
+
+
+def test_flip_mirrors_about_half(images):
+    flipped = augment.flip(images, generator()).images
+    mirrored = (flipped == images.images.flip(3)).all(dim=(1, 2, 3))
+    assert torch.equal(flipped[~mirrored], images.images[~mirrored])
+    assert 70 < mirrored.sum() < 130
+
+
+def test_translate_moves_each_image_its_own_way(images):
+    moved = augment.translate(images, generator()).images
+    seen = set()
+    for image, source in zip(moved[:, 0], images.images[:, 0], strict=True):
+        (down, right) = (int(each[0]) for each in (image == source[10, 10]).nonzero(as_tuple=True))
+        seen.add((down - 10, right - 10))
+        expected = torch.full((32, 32), -1.0)
+        expected[2 + down - 10 : 30 + down - 10, 2 + right - 10 : 30 + right - 10] = source
+        assert torch.equal(image, expected[2:30, 2:30])
+    assert seen == {(down, right) for down in range(-2, 3) for right in range(-2, 3)}
+
+
+def test_cutout_blanks_one_square(images):
+    blank = (augment.cutout(images, generator()).images == augment.BACKGROUND)[:, 0]
+    for mask in blank:
+        rows, columns = mask.any(dim=1).sum(), mask.any(dim=0).sum()
+        assert mask.sum() == rows * columns and 4 <= rows <= 8 and 4 <= columns <= 8
+    assert (blank.sum(dim=(1, 2)) == 64).sum() > 50  # most squares do not reach over an edge
+    assert blank.any(dim=0).all()  # every pixel's turn comes
+
+
+def test_cutmix_mixes_labels_by_area(images):
+    mixed = augment.cutmix(images, generator())
+    assert mixed.labels.shape == (200, 10)
+    torch.testing.assert_close(mixed.labels.sum(dim=1), torch.ones(200))
+    source = mixed.images.floor().long().squeeze(1)  # which image a pixel comes from
+    own = (source == torch.arange(200)[:, None, None]).float().mean(dim=(1, 2))
+    for index in range(200):
+        others = source[index].unique().tolist()
+        assert len(others) <= 2
+        for other in others:
+            share = (source[index] == other).float().mean() if other != index else own[index]
+            if images.labels[other] != images.labels[index]:
+                torch.testing.assert_close(mixed.labels[index, images.labels[other]], share)
+    assert 70 < (own < 1).sum() < 120  # half of them, less those whose rectangle is empty
+
+
+def test_augmentations_are_composed_in_order(images):
+    both = augment.compose(("flip", "cutout"))(images, generator())
+    shared = generator()
+    expected = augment.cutout(augment.flip(images, shared), shared)
+    assert torch.equal(both.images, expected.images)
+    assert augment.compose(()) is None
+    with pytest.raises(FashionError, match=r"no augmentation 'flop': fashion/augment.py has flip,"):
+        augment.compose(("flop",))
+
+
+def test_a_loader_augments_anew_in_each_epoch(images):
+    loader = Loader(images, 64, seed=0, augment=augment.compose(("flip",)))
+    first, second = (torch.cat([batch for batch, _ in loader]) for _ in range(2))
+    order = first[:, 0, 0, 13].floor().long()
+    assert sorted(order.tolist()) == list(range(200))
+    assert not torch.equal(first[order.argsort()], second[second[:, 0, 0, 13].floor().long().argsort()])
+    plain = torch.cat([batch for batch, _ in Loader(images, 64, seed=0)])
+    assert torch.equal(plain[:, 0, 0, 13].floor().long(), order)  # the order of the images is the same with and without
