@@ -1,6 +1,8 @@
 """The command line: `fashion list`, `fashion run`, `fashion report`, `fashion bench`."""
 
+import math
 import sys
+import time
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -32,6 +34,9 @@ def main(arguments: list[str] | None = None) -> None:
         code = app(arguments, standalone_mode=False)
         if code == 130:  # how newer typers pass an interrupt on
             raise KeyboardInterrupt
+    except runs.Paused as paused:
+        code = 0
+        typer.echo(f"{paused}; the same command continues it")
     except FashionError as error:
         code = _complain(str(error), 2)
     except _UsageError as error:
@@ -39,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     except FloatingPointError as error:
         code = _complain(f"training failed at {error}", 1)
     except (KeyboardInterrupt, typer.Abort):
-        code = _complain("interrupted; the same command continues from the last completed epoch", 130)
+        code = _complain("interrupted; the same command continues from the last checkpoint", 130)
     sys.exit(code)
 
 
@@ -87,15 +92,22 @@ def run_command(
     ] = False,
     precision: Annotated[str, typer.Option(help="fp32, bf16, or auto: whichever is faster, or recorded.")] = "auto",
     retrain: Annotated[bool, typer.Option("--retrain", help="Train again what is recorded.")] = False,
+    checkpoint_every: Annotated[int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")] = 1,
+    max_minutes: Annotated[
+        float, typer.Option(min=0, help="Stop at the end of an epoch before this time is up.", show_default="no limit")
+    ] = math.inf,
 ) -> None:
     """Train experiments, or load what is recorded of them, and compare them with the study's record.
 
-    An interrupted run continues from its last completed epoch when the same command is given again.
+    An interrupted run continues from its last checkpoint when the same command is given again: on another machine, too,
+    if it has the folder checkpoints/.
     """
+    until = time.monotonic() + 60 * max_minutes
     experiments = [_experiment(name, epochs) for name in dict.fromkeys(names)]
     numbers = _numbers(seeds)
     train, test = load(data, choose_device(device))
     options = {"logs": logs, "validation": validation, "precision": precision, "retrain": retrain}
+    options |= {"checkpoint_every": checkpoint_every, "until": until}
     options["data"] = split(train) if validation else (train, test)
     rows, figures = [], []
     for experiment in experiments:

@@ -8,11 +8,14 @@ are evaluated on a validation split lie under `<logs>/validation/`.
 import csv
 import io
 import json
+import math
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -58,6 +61,21 @@ class Run:
         return self.history[-1].test_accuracy
 
 
+class Paused(Exception):  # noqa: N818 - nothing is wrong
+    """A run has stopped at the end of an epoch, as it was told to; the same call continues it."""
+
+
+class Pace(NamedTuple):
+    """How often a run is saved, in epochs, and the value of `time.monotonic()` at which it should have stopped."""
+
+    checkpoint_every: int
+    until: float
+
+    def stops_after(self, epoch: Epoch) -> bool:
+        """Say whether another epoch as long as this one would end too late."""
+        return time.monotonic() + epoch.seconds > self.until
+
+
 def run(
     experiment: Experiment,
     seed: int,
@@ -67,11 +85,13 @@ def run(
     validation: bool = False,
     precision: str = "auto",
     retrain: bool = False,
+    checkpoint_every: int = 1,
+    until: float = math.inf,
     after_epoch: Callable[[list[Epoch]], object] = lambda history: None,
 ) -> Run:
     """Train one experiment with one seed and record it; if it is recorded already, load it instead.
 
-    A run that was interrupted continues from its last completed epoch.
+    A run that was interrupted continues from its last checkpoint, on another machine too if `checkpoints/` is copied.
 
     Args:
         experiment: the recipe.
@@ -83,12 +103,16 @@ def run(
         validation: what is evaluated on is held out of the training images; by default `fashion.data.split` does that.
         precision: "fp32", "bf16", or "auto": whichever is faster, or recorded.
         retrain: train even if the run is recorded, and replace the record.
+        checkpoint_every: how many epochs lie between two checkpoints.
+        until: stop after the epoch that is the last to end before this value of `time.monotonic()`, as far as the epoch
+            before it tells; one epoch is trained at least.
         after_epoch: called with the history so far after each epoch.
 
     Raises:
         FashionError: another recipe is recorded or half trained in this run's place, the study's record would take an
             incomplete run, or a folder cannot be written.
         FloatingPointError: a loss is not finite.
+        Paused: the run is not at its end yet, and `until` is near.
     """
     if data is None:
         data = dataset.load(device=choose_device())
@@ -117,7 +141,8 @@ def run(
     folder = writable(folder)
     checkpoint = _checkpoint_path(folder)
     _require_writable(folder.parent, checkpoint.parent)
-    record = _train(experiment, info, train, test, checkpoint, after_epoch)
+    pace = Pace(checkpoint_every, until)
+    record = _train(experiment, info, train, test, checkpoint, pace, after_epoch)
     _write(record, folder)
     checkpoint.unlink(missing_ok=True)  # the same run, started twice, may have been faster
     return record
@@ -161,9 +186,11 @@ def _train(
     train: Dataset,
     test: Dataset,
     path: Path,
+    pace: Pace,
     after_epoch: Callable[[list[Epoch]], object],
 ) -> Run:
     """Train from the seed in `info`, or from the checkpoint at `path`, to the last epoch."""
+    title = f"{experiment.name} seed {info['seed']}"
     device = train.images.device
     torch.manual_seed(info["seed"])
     torch.backends.cudnn.deterministic = True  # the same seed gives the same history
@@ -183,8 +210,15 @@ def _train(
         history = checkpoint.restore(saved)
 
     def save_and_tell(history: list[Epoch]) -> None:
-        checkpoint.write(info, history)
+        left = experiment.epochs - len(history)
+        stop = left > 0 and pace.stops_after(history[-1])
+        if stop or len(history) % pace.checkpoint_every == 0:
+            checkpoint.write(info, history)
         after_epoch(history)
+        if stop:
+            raise Paused(
+                f"{experiment.name} seed {info['seed']} stopped after epoch {len(history)} of {experiment.epochs}"
+            )
 
     history = fit(
         model,
@@ -198,7 +232,7 @@ def _train(
         averaged=averaged,
         history=history,
         after_epoch=save_and_tell,
-        title=f"{experiment.name} seed {info['seed']}",
+        title=title,
     )
     outcome = {
         "seconds": round(sum(epoch.seconds for epoch in history), 3),

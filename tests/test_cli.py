@@ -96,6 +96,17 @@ def test_another_number_of_epochs_is_not_set_beside_the_record(capsys, tmp_path,
     assert code == 0 and row.split()[1:3] == ["2", "0"] and row.split()[4:] == ["0"]
 
 
+def test_a_run_whose_time_is_up_ends_well_and_says_how_to_go_on(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHION_QUICK", "1")
+    arguments = ("run", "v1", "--logs", str(tmp_path), "--epochs", "2")
+    code, out, err = call(capsys, *arguments, "--max-minutes", "0")
+    assert code == 0 and err == ""
+    assert out.splitlines()[-1] == "v1 seed 0 stopped after epoch 1 of 2; the same command continues it"
+    code, out, _ = call(capsys, *arguments, "--max-minutes", "5", "--checkpoint-every", "3")
+    assert code == 0 and "v1 seed 0  epoch 2/2" in out and "epoch 1/2" not in out
+    assert call(capsys, *arguments, "--checkpoint-every", "0")[0] == 2
+
+
 def test_plain_fashion_shows_its_help(capsys):
     code, out, err = call(capsys)
     assert code == 2 and "Usage: " in out and err == ""

@@ -11,7 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from fashion import EXPERIMENTS, Dataset, Experiment, FashionError, experiments, recorded, run, runs, settings, split
+from fashion import (
+    EXPERIMENTS,
+    Dataset,
+    Epoch,
+    Experiment,
+    FashionError,
+    experiments,
+    recorded,
+    run,
+    runs,
+    settings,
+    split,
+)
 
 LEARNER = Experiment("learner", "NeuralNetwork_v1", epochs=4, lr=0.05, momentum=0.9, changes=("logits", "identity"))
 
@@ -171,6 +183,32 @@ def test_the_test_loss_is_never_smoothed(tmp_path, small):
     }
     plain, smoothed = (each.history[0] for each in losses.values())
     assert plain.test_loss == pytest.approx(smoothed.test_loss) and plain.train_loss != smoothed.train_loss
+
+
+def test_a_run_stops_before_its_time_is_up_and_continues_to_the_same_end(tmp_path, small, checkpoints):
+    straight = run(LEARNER, 0, logs=tmp_path / "straight", data=small)
+    for epoch in (1, 2, 3):  # one epoch at least, however late it is
+        with pytest.raises(runs.Paused, match=f"learner seed 0 stopped after epoch {epoch} of 4"):
+            run(LEARNER, 0, logs=tmp_path / "paused", data=small, checkpoint_every=100, until=0)
+    assert outcome(run(LEARNER, 0, logs=tmp_path / "paused", data=small, until=0)) == outcome(straight)
+    assert not list(checkpoints.rglob("*.pt"))
+
+
+def test_checkpoints_are_as_far_apart_as_asked(tmp_path, small, checkpoints):
+    saved = []
+
+    def look(history):
+        files = list(checkpoints.rglob("*.pt"))
+        saved.append(len(torch.load(files[0])["history"]) if files else 0)
+
+    run(LEARNER, 0, logs=tmp_path, data=small, checkpoint_every=2, after_epoch=look)
+    assert saved == [0, 2, 2, 4]
+
+
+def test_the_pace_leaves_time_for_an_epoch_as_long_as_the_last(monkeypatch):
+    monkeypatch.setattr(runs.time, "monotonic", lambda: 100.0)
+    pace = runs.Pace(checkpoint_every=1, until=110.0)
+    assert [pace.stops_after(Epoch(1, 0, 0, 0, 0, seconds)) for seconds in (9.0, 11.0)] == [False, True]
 
 
 def test_half_a_run_of_another_recipe_is_not_continued(tmp_path, small, checkpoints):
