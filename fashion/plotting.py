@@ -205,7 +205,7 @@ def side_by_side(panels: dict[str, dict[str, Sequence[Run]]], epochs: int, legen
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
         if axes.lines:
-            axes.legend(title=legend, loc="lower right", frameon=False)
+            axes.legend(title=legend, loc="best", frameon=False)
         for level in (85, 90):
             axes.axhline(level, color="black", linewidth=0.5, linestyle=(0, (1, 4)))
     np.atleast_1d(axes_by_panel)[0].set_ylabel("test accuracy")
