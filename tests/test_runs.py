@@ -175,6 +175,13 @@ def test_every_ingredient_matters_and_is_recorded(tmp_path, small, ingredient):
     assert other.info["recipe"][name] == (list(value) if isinstance(value, tuple) else value)
 
 
+def test_it_is_the_averaged_weights_that_are_tested(tmp_path, small):
+    hardly = replace(LEARNER, averaging=0.9999)  # the average stays at the weights after the first step
+    history = run(hardly, 0, logs=tmp_path / "hardly", data=small).history
+    assert history[0].test_loss == pytest.approx(history[-1].test_loss, abs=1e-3)
+    assert history[0].train_loss > history[-1].train_loss + 0.1
+
+
 def test_the_test_loss_is_never_smoothed(tmp_path, small):
     sharp = replace(LEARNER, epochs=1, lr=1e-12)
     losses = {
