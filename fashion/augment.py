@@ -20,7 +20,7 @@ BACKGROUND = -1.0
 
 
 def flip(dataset: Dataset, generator: torch.Generator) -> Dataset:
-    """Mirror every other image, left to right, at random."""
+    """Mirror each image, left to right, with probability one half."""
     mirrored = torch.rand(len(dataset.labels), generator=generator) < 0.5
     mirrored = mirrored.to(dataset.images.device)[:, None, None, None]
     return Dataset(torch.where(mirrored, dataset.images.flip(3), dataset.images), dataset.labels)
@@ -48,9 +48,9 @@ def cutout(dataset: Dataset, generator: torch.Generator, size: int = 8) -> Datas
 
 
 def cutmix(dataset: Dataset, generator: torch.Generator, share: float = 0.5) -> Dataset:
-    """Put a rectangle of another image into a share of the images; their labels are mixed by area, shape (N, 10).
+    """Put a square of another image into a share of the images; their labels are mixed by area, shape (N, 10).
 
-    Yun et al., 2019, https://arxiv.org/abs/1905.04899, with its uniform distribution of areas.
+    Yun et al., 2019, https://arxiv.org/abs/1905.04899. Their areas are uniform, but for what reaches over an edge.
     """
     images, labels = dataset
     number, size = len(labels), images.shape[-1]

@@ -115,14 +115,13 @@ def _learning_rates(logs: Path | str) -> str:
 
 
 def _missed(logs: Path | str) -> str:
-    records = study.learners(logs)
-    runs = [run for each in records.values() for run in each]
+    runs = study.learner_runs(logs)
     if not runs:
         return "No run is recorded yet."
     labels = study.test_images().labels.numpy()
     wrong = missed(labels, runs)
     agreed = int((votes(runs)[wrong].max(axis=1) == len(runs)).sum())
-    names = ", ".join(f"{experiment.name} ({len(each)})" for experiment, each in records.items())
+    names = ", ".join(f"{experiment.name} ({len(each)})" for experiment, each in study.learners(logs).items())
     return (
         f"{len(wrong)} of the {len(labels):,} test images are given a wrong class by every one of {len(runs)} runs, "
         f"and {agreed} of them the same wrong class by all. The runs: {names}."

@@ -216,9 +216,7 @@ def _train(
             checkpoint.write(info, history)
         after_epoch(history)
         if stop:
-            raise Paused(
-                f"{experiment.name} seed {info['seed']} stopped after epoch {len(history)} of {experiment.epochs}"
-            )
+            raise Paused(f"{title} stopped after epoch {len(history)} of {experiment.epochs}")
 
     history = fit(
         model,

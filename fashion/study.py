@@ -41,6 +41,11 @@ def learners(logs: Path | str = MODEL_LOGS) -> Records:
     return {each: runs for each in chosen if (runs := recorded(each, logs))}
 
 
+def learner_runs(logs: Path | str = MODEL_LOGS) -> list[Run]:
+    """Load the same runs in one list."""
+    return [run for runs in learners(logs).values() for run in runs]
+
+
 def best(logs: Path | str = MODEL_LOGS) -> Experiment:
     """Return the experiment of the published study with the highest mean accuracy in our record."""
     records = published(logs)
@@ -87,7 +92,7 @@ def draw_classes(logs: Path | str = MODEL_LOGS) -> Figure:
 
 def draw_missed(logs: Path | str = MODEL_LOGS, number: int = 20) -> Figure:
     """Show test images that every run of every network that learns gets wrong, with the class that most give."""
-    runs = [run for each in learners(logs).values() for run in each]
+    runs = learner_runs(logs)
     images, labels = test_images()
     shown = missed(labels.numpy(), runs)[:number]
     return plotting.predictions(Dataset(images[shown], labels[shown]), votes(runs)[shown].argmax(axis=1))
@@ -101,15 +106,11 @@ def _published_runs(logs: Path | str) -> list[Run]:
     return [run for runs in published(logs).values() for run in runs]
 
 
-def _learner_runs(logs: Path | str) -> list[Run]:
-    return [run for runs in learners(logs).values() for run in runs]
-
-
 # Each figure's name, the runs it is drawn from, and the function that draws it.
 FIGURES: dict[str, tuple[Callable[[Path | str], list[Run]], Callable[[Path | str], Figure]]] = {
     "results": (_published_runs, draw_results),
     "learning_rates": (_learning_rate_runs, draw_learning_rates),
     "confusion": (_published_runs, draw_confusion),
-    "classes": (_learner_runs, draw_classes),
-    "missed": (_learner_runs, draw_missed),
+    "classes": (learner_runs, draw_classes),
+    "missed": (learner_runs, draw_missed),
 }

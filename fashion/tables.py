@@ -13,9 +13,15 @@ from fashion.settings import MODEL_LOGS
 from fashion.statistics import epochs_to, mcnemar, mean_interval
 
 
+def with_interval(values: list[float], form: str = ".2f") -> str:
+    """Write the mean of measurements, one a seed, from three on with its 95% t-interval: `10.00 ± 0.00`."""
+    mean, half = mean_interval(values)
+    return f"{mean:{form}} ± {half:.2f}" if len(values) >= 3 else f"{mean:{form}}"
+
+
 def percent(runs: list[Run]) -> str:
     """Write the mean last-epoch accuracy in percent, from three seeds on with its 95% interval: `10.00 ± 0.00`."""
-    return _with_interval([run.accuracy for run in runs]) if runs else ""
+    return with_interval([run.accuracy for run in runs]) if runs else ""
 
 
 def seeds(runs: list[Run]) -> str:
@@ -78,7 +84,7 @@ def reach(
             last = [values[-1] for values in accuracies]
             row = {"recipe": name, "n": len(runs)}
             row |= {f"epochs to {level:g}%": _epochs_to(accuracies, level) for level in thresholds}
-            rows.append(row | {f"after {len(accuracies[0])} epochs, %": _with_interval(last)})
+            rows.append(row | {f"after {len(accuracies[0])} epochs, %": with_interval(last)})
     return pd.DataFrame(rows)
 
 
@@ -102,7 +108,7 @@ def compare(pairs: dict[str, tuple[list[Run], list[Run]]], labels: np.ndarray) -
                 {
                     "first, second": name,
                     "n": len(common),
-                    "second - first, points": _with_interval(
+                    "second - first, points": with_interval(
                         [second[seed].accuracy - first[seed].accuracy for seed in common], "+.2f"
                     ),
                     "only first": ", ".join(str(test.first_only) for test in tests),
@@ -118,16 +124,10 @@ def markdown(rows: list[dict] | pd.DataFrame) -> str:
     return pd.DataFrame(rows).astype(object).fillna("").to_markdown(index=False, disable_numparse=True)
 
 
-def _with_interval(values: list[float], form: str = ".2f") -> str:
-    """Write a mean, from three values on with its 95% interval."""
-    mean, half = mean_interval(values)
-    return f"{mean:{form}} ± {half:.2f}" if len(values) >= 3 else f"{mean:{form}}"
-
-
 def _epochs_to(accuracies: list[list[float]], threshold: float) -> str:
     found = [epochs_to(values, threshold) for values in accuracies]
     there = [epoch for epoch in found if epoch is not None]
-    mean = _with_interval(there) + " " if there else ""
+    mean = with_interval(there) + " " if there else ""
     return f"{mean}({len(there)} of {len(found)})"
 
 
