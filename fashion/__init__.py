@@ -3,6 +3,7 @@
 from fashion.data import CLASSES, Dataset, Loader, load, split
 from fashion.devices import choose_device
 from fashion.experiments import EXPERIMENTS, Experiment
+from fashion.inference import Prediction, predict
 from fashion.models import build, resnet18, summary
 from fashion.runs import Run, recorded, run
 from fashion.settings import FashionError
@@ -17,12 +18,14 @@ __all__ = [
     "FashionError",
     "Loader",
     "Metrics",
+    "Prediction",
     "Run",
     "build",
     "choose_device",
     "evaluate",
     "fit",
     "load",
+    "predict",
     "recorded",
     "resnet18",
     "run",

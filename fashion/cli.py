@@ -1,5 +1,6 @@
-"""The command line: `fashion list`, `fashion run`, `fashion report`, `fashion bench`."""
+"""The command line: `fashion list`, `run`, `predict`, `export`, `report` and `bench`."""
 
+import json
 import math
 import sys
 import time
@@ -12,7 +13,7 @@ import pandas as pd
 import typer
 from tqdm.auto import tqdm
 
-from fashion import bench, plotting, report, runs, tables
+from fashion import bench, inference, plotting, report, runs, tables
 from fashion.data import load, split
 from fashion.devices import choose_device
 from fashion.experiments import EXPERIMENTS, Experiment
@@ -133,6 +134,49 @@ def run_command(
         typer.echo(f"  {figure.relative_to(Path.cwd()) if figure.is_relative_to(Path.cwd()) else figure}")
 
 
+@app.command("predict")
+def predict_command(
+    paths: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files, or folders of them.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print every probability, as JSON.")] = False,
+    weights: Annotated[
+        Path, typer.Option(help="Of a run that keeps them.", show_default="the network that is shipped")
+    ] = inference.SHIPPED,
+) -> None:
+    """Say which of the ten classes each picture shows: one garment, photo or drawing, on a plain background."""
+    classifier = inference.load(weights)
+    found: list[dict] = []
+    failed = 0
+    for path in _files(paths):
+        try:
+            label, probabilities = inference.predict(path, classifier)
+        except FashionError as error:
+            failed = _complain(str(error), 2)
+            continue
+        found.append({"file": str(path), "class": label, "probabilities": probabilities})
+        if not as_json:
+            likely = list(probabilities.items())[:3]
+            typer.echo(f"{path}  " + ", ".join(f"{name} {100 * share:.1f}%" for name, share in likely))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    if failed:
+        raise typer.Exit(failed)
+
+
+@app.command("export")
+def export_command(
+    output: Annotated[Path, typer.Option(help="File to write.")] = Path("fast.onnx"),
+    form: Annotated[str, typer.Option("--format", help="Of the file; onnx is the only one.")] = "onnx",
+    weights: Annotated[
+        Path, typer.Option(help="Of a run that keeps them.", show_default="the network that is shipped")
+    ] = inference.SHIPPED,
+) -> None:
+    """Write a trained network to a file that other programs run, and compare the two; needs the extra "export"."""
+    if form != "onnx":
+        raise FashionError(f"there is no format {form!r}, only onnx")
+    difference = inference.export_onnx(output, inference.load(weights))
+    typer.echo(f"{output}: at most {difference:.1e} from PyTorch, in any probability of the first 1,000 test images")
+
+
 @app.command("report")
 def report_command(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if something is stale.")] = False,
@@ -192,6 +236,17 @@ def _experiment(name: str, epochs: int | None) -> Experiment:
     if epochs < 1:
         raise FashionError(f"--epochs must be at least 1, not {epochs}: leave it out for the recipe's own")
     return replace(EXPERIMENTS[name], epochs=epochs)
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    """List the files that are named, and those in folders that are named, in order of their names."""
+    files = []
+    for path in paths:
+        inside = sorted(each for each in path.glob("*") if each.is_file() and not each.name.startswith("."))
+        if path.is_dir() and not inside:
+            raise FashionError(f"there is no file in {path}")
+        files += inside or [path]
+    return files
 
 
 def _numbers(seeds: str) -> list[int]:

@@ -80,6 +80,11 @@ def place(network: nn.Module, model: str, device: torch.device, precision: str) 
     return InBfloat16(network) if precision == "bf16" else network
 
 
+def bare(model: nn.Module) -> nn.Module:
+    """Return the network that `place` put on a device."""
+    return model.network if isinstance(model, InBfloat16) else model
+
+
 def keep_gradients_channels_last(network: nn.Module) -> nn.Module:
     """Let the gradient of what a network flattens have the memory layout of its images, in place.
 

@@ -5,6 +5,7 @@ Every network takes images of shape (B, 1, 28, 28) and returns one value per cla
 
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,6 +141,106 @@ def resnet18(pretrained: bool = True) -> ResNet:
     return model
 
 
+class FastNetwork(nn.Module):
+    """Three stages of two convolutions, each at half the resolution of the one before, then a maximum over pixels.
+
+    After the network of airbench94, Jordan, 2024, https://arxiv.org/abs/2404.00498, for one channel and without its
+    whitened first layer. It returns logits.
+
+    Args:
+        width: channels of the first stage; the stages after it have twice and four times as many, the stem half.
+    """
+
+    def __init__(self, width: int = 32):
+        super().__init__()
+        stem = width // 2
+        self.features = nn.Sequential(
+            nn.Conv2d(1, stem, kernel_size=3),
+            nn.GELU(),
+            *self.stage(stem, width),
+            *self.stage(width, 2 * width),
+            *self.stage(2 * width, 4 * width),
+            nn.AdaptiveMaxPool2d(1),
+            nn.Flatten(),
+        )
+        self.classifier = nn.Linear(4 * width, 10)
+
+    @staticmethod
+    def stage(inputs: int, outputs: int) -> list[nn.Module]:
+        """Return the layers that halve the resolution and turn `inputs` channels into `outputs`."""
+        return [
+            nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
+            nn.MaxPool2d(2),
+            nn.BatchNorm2d(outputs),
+            nn.GELU(),
+            nn.Conv2d(outputs, outputs, kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.GELU(),
+        ]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images, shape (B, 1, 28, 28), to logits, shape (B, 10)."""
+        return self.classifier(self.features(images))
+
+
+class WideResNet(nn.Module):
+    """A wide residual network with pre-activation: three groups of blocks, at 28 x 28, 14 x 14 and 7 x 7 pixels.
+
+    Zagoruyko and Komodakis, 2016, https://arxiv.org/abs/1605.07146. It returns logits.
+
+    Args:
+        depth: its layers, 6 n + 4 for n blocks in each group.
+        widen: the factor by which it has more channels than 16, 32 and 64.
+
+    Raises:
+        ValueError: `depth` is not 6 n + 4 for a positive n.
+    """
+
+    def __init__(self, depth: int, widen: int):
+        super().__init__()
+        if depth < 10 or depth % 6 != 4:
+            raise ValueError(f"depth must be 10, 16, 22, ..., not {depth}")
+        channels = [16, 16 * widen, 32 * widen, 64 * widen]
+        blocks = [
+            _WideBlock(outputs if block else inputs, outputs, stride=2 if group and not block else 1)
+            for group, (inputs, outputs) in enumerate(pairwise(channels))
+            for block in range((depth - 4) // 6)
+        ]
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 16, kernel_size=3, padding=1, bias=False),
+            *blocks,
+            nn.BatchNorm2d(channels[-1]),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+        self.classifier = nn.Linear(channels[-1], 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images, shape (B, 1, 28, 28), to logits, shape (B, 10)."""
+        return self.classifier(self.features(images))
+
+
+class _WideBlock(nn.Module):
+    """Two 3 x 3 convolutions, each after batch normalisation and ReLU, beside an identity or a 1 x 1 convolution."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int):
+        super().__init__()
+        self.activate = nn.Sequential(nn.BatchNorm2d(inputs), nn.ReLU())
+        self.residual = nn.Sequential(
+            nn.Conv2d(inputs, outputs, kernel_size=3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, kernel_size=3, padding=1, bias=False),
+        )
+        same = inputs == outputs and stride == 1
+        self.shortcut = None if same else nn.Conv2d(inputs, outputs, kernel_size=1, stride=stride, bias=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        active = self.activate(images)
+        return self.residual(active) + (self.shortcut(active) if self.shortcut else images)
+
+
 def without_softmax(model: nn.Module) -> nn.Module:
     """Take the softmax off the end of a `NeuralNetwork_*`, in place: it returns logits, as its loss expects."""
     if not isinstance(model.classifier[-1], nn.Softmax):
@@ -165,6 +266,10 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "NeuralNetwork_v1_5_5_BN": NeuralNetwork_v1_5_5_BN,
     "resnet18": resnet18,
     "resnet18_scratch": partial(resnet18, pretrained=False),
+    "FastNetwork_32": partial(FastNetwork, 32),
+    "FastNetwork_64": partial(FastNetwork, 64),
+    "WideResNet_16_2": partial(WideResNet, 16, 2),
+    "WideResNet_28_10": partial(WideResNet, 28, 10),
 }
 
 CHANGES: dict[str, Callable[[nn.Module], nn.Module]] = {

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter, ScalarFormatter
+from PIL import Image
 from torch import Tensor
 
 from fashion import bench
 from fashion.data import CLASSES, Dataset
 from fashion.experiments import Experiment
+from fashion.images import prepare
 from fashion.runs import Run
 from fashion.settings import writable
 from fashion.statistics import mean_interval
@@ -113,6 +117,32 @@ def predictions(dataset: Dataset, predicted: Tensor) -> Figure:
     return figure
 
 
+def augmented(rows: dict[str, Dataset]) -> Figure:
+    """Show datasets of few images below each other, each image with its label or, where it is a mixture, its labels."""
+    columns = len(next(iter(rows.values())).labels)
+    figure, grid = _subplots(columns * 1.5 + 1.2, len(rows) * 1.9, len(rows), columns)
+    for row, (name, dataset) in zip(grid, rows.items(), strict=True):
+        for axes, image, label in zip(row, *dataset, strict=True):
+            _show(axes, image)
+            shares = label if label.ndim else torch.eye(len(CLASSES))[label]
+            shown = [f"{CLASSES[each]} {shares[each]:.0%}" for each in shares.nonzero().flatten()]
+            axes.set_title("\n".join(shown).replace(" 100%", ""), fontsize=8)
+        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    return figure
+
+
+def prepared(pictures: Sequence[Image.Image]) -> Figure:
+    """Show pictures above what `fashion.images.prepare` makes of them."""
+    figure, grid = _subplots(len(pictures) * 2, 4.4, 2, len(pictures))
+    for column, picture in zip(grid.T, pictures, strict=True):
+        column[0].imshow(picture.convert("RGB"))
+        column[1].imshow(prepare(picture), cmap="gray", vmin=0, vmax=255)
+    for axes in grid.flat:
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(True)  # a white picture ends somewhere
+    return figure
+
+
 def feature_maps(rows: dict[str, Tensor]) -> Figure:
     """Show what layers make of an image, a row for each name, on one grey scale: 0 is white, 1 and above black.
 
@@ -209,6 +239,57 @@ def side_by_side(panels: dict[str, dict[str, Sequence[Run]]], epochs: int, legen
         for level in (85, 90):
             axes.axhline(level, color="black", linewidth=0.5, linestyle=(0, (1, 4)))
     np.atleast_1d(axes_by_panel)[0].set_ylabel("test accuracy")
+    return figure
+
+
+def accuracy_against_time(groups: dict[str, Sequence[Run]], published: dict[str, float]) -> Figure:
+    """Draw test accuracy against seconds of training, and beside it what others report, who give no time.
+
+    Each seed is a line that ends in a dot.
+
+    Args:
+        groups: runs by name, with their training seconds.
+        published: test accuracies in percent, by whose they are.
+    """
+    figure, (axes, side) = _subplots(9, 5, 1, 2)
+    axes.get_gridspec().set_width_ratios([2, 1])
+    for (name, runs), colour in zip(groups.items(), _COLOURS, strict=False):
+        for run in runs:
+            seconds = np.cumsum([epoch.train_seconds for epoch in run.history])
+            accuracies = [epoch.test_accuracy for epoch in run.history]
+            axes.plot(seconds, accuracies, colour, linewidth=0.7, alpha=0.5)
+            axes.plot(seconds[-1], accuracies[-1], "o", color=colour, label=f"{name}, n={len(runs)}")
+    for name, value in published.items():
+        side.plot(0, value, "D", color="black", fillstyle="none")
+        side.annotate(f"{value:g}  {name}", (0, value), (8, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.set(xscale="log", xlabel="seconds of training", ylabel="test accuracy", ylim=(88, 97))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
+    axes.grid(alpha=0.3)
+    side.set(title="published, time unknown", ylim=axes.get_ylim(), xlim=(-0.1, 1), xticks=[], yticks=[])
+    side.spines[:].set_visible(False)
+    labels = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    axes.legend(labels.values(), labels.keys(), loc="lower right", frameon=False)
+    return figure
+
+
+def reliability(panels: dict[str, pd.DataFrame]) -> Figure:
+    """Draw how often a network is right against how sure it is, a panel for each table of `probabilities.reliability`.
+
+    The bars are as high as the accuracy of a bin, the diagonal is where confidence and accuracy agree, and the numbers
+    count the images.
+    """
+    figure, grid = _subplots(9, 4.4, 1, len(panels))
+    for axes, (title, table) in zip(np.atleast_1d(grid), panels.items(), strict=True):
+        axes.bar(table.confidence, table.accuracy, width=7, color=_COLOURS[0], alpha=0.6)
+        axes.plot([0, 100], [0, 100], "k:")
+        for row in table.itertuples():
+            place = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center", "fontsize": 7}
+            axes.annotate(f"{row.images:,}", (row.confidence, row.accuracy), **place)
+        axes.set(title=title, xlabel="confidence", xlim=(0, 105), ylim=(0, 108))
+        axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
+    np.atleast_1d(grid)[0].set_ylabel("accuracy")
     return figure
 
 

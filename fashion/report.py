@@ -17,6 +17,7 @@ from fashion.runs import recorded
 from fashion.settings import MODEL_LOGS, ROOT, FashionError
 
 README = ROOT / "README.md"
+_SHOWN = ("v1", "v1_5_5", "v1_5_5_BN", "resnet18", "fast")  # the experiments whose models the README shows
 
 
 def write(readme: Path = README, logs: Path | str = MODEL_LOGS, benchmarks: Path = bench.FOLDER) -> list[Path]:
@@ -47,11 +48,13 @@ def _documents(readme: Path, logs: Path | str, benchmarks: Path) -> dict[Path, d
     return {
         readme: {
             "results": lambda: tables.markdown(tables.results(study.published(logs), logs)),
-            **{name: partial(_model, EXPERIMENTS[name], logs) for name in ("v1", "v1_5_5", "v1_5_5_BN", "resnet18")},
-            "variants": lambda: tables.markdown(tables.results((e for e in rows if e.published is None), logs)),
+            **{name: partial(_model, EXPERIMENTS[name], logs) for name in _SHOWN},
+            "variants": lambda: tables.markdown(tables.results((e for e in rows if _is_variant(e)), logs)),
             "curves": partial(_curves_of_learning_rates, logs),
             "learning rates": partial(_learning_rates, logs),
             "missed": partial(_missed, logs),
+            "times": partial(_times, logs),
+            "ablations": lambda: tables.markdown(tables.ablations(EXPERIMENTS["fast"], study.ablated(), logs)),
             "performance": partial(bench_tables.performance, benchmarks),
         },
         benchmarks / "README.md": {
@@ -79,10 +82,12 @@ def _figures(logs: Path | str, benchmarks: Path) -> Iterator[tuple[Path, str, Ca
 def _model(experiment: Experiment, logs: Path | str) -> str:
     """Write a model's folded block: its source, its layers, its curves."""
     network = models.resnet18(pretrained=False) if experiment.model == "resnet18" else models.build(experiment.model)
+    factory = models.MODELS[experiment.model]
+    source = inspect.getsource(getattr(factory, "func", factory))
     return "\n".join(
         [
             f"<details>\n<summary><b>{experiment.name}</b>: source, layers, curves</summary>\n",
-            f"```python\n{inspect.getsource(models.MODELS[experiment.model]).rstrip()}\n```\n",
+            f"```python\n{source.rstrip()}\n```\n",
             f"```text\n{models.summary(network)}\n```\n",
             _curve_table([experiment], logs),
             "\n</details>",
@@ -105,6 +110,15 @@ def _curve_table(experiments: list[Experiment], logs: Path | str, names: list[st
             row[metric] = image if recorded(experiment, logs) else "no complete run yet"
         rows.append(row)
     return tables.markdown(rows)
+
+
+def _is_variant(experiment: Experiment) -> bool:
+    """Say whether an experiment is ours and goes with one of the published study."""
+    return experiment.published is None and not experiment.name.startswith(("fast", "final"))
+
+
+def _times(logs: Path | str) -> str:
+    return tables.markdown(tables.times(study.fast(), study.test_images().labels.numpy(), logs))
 
 
 def _learning_rates(logs: Path | str) -> str:

@@ -1,8 +1,10 @@
 """One experiment with one seed, on disk: train it, continue it, load it.
 
 A run is a directory, `<logs>/<stem>_logs/seed_<k>/`, of three files: `history.csv`, `run.json`, and `predictions.bin`,
-the class given to each evaluated image after the last epoch, one byte each. Runs that leave the test set alone and
-are evaluated on a validation split lie under `<logs>/validation/`.
+the class given to each evaluated image after the last epoch, one byte each. Where the experiment says `keep`, there are
+two more: `outputs.npy`, what the network returns for these images and for their mirror images, and its weights,
+`weights.safetensors`. Runs that leave the test set alone and are evaluated on a validation split lie under
+`<logs>/validation/`.
 """
 
 import csv
@@ -25,13 +27,13 @@ from fashion import data as dataset
 from fashion.augment import compose
 from fashion.checkpoints import Checkpoint
 from fashion.data import Dataset, Loader
-from fashion.devices import choose_device, choose_precision, place
+from fashion.devices import bare, choose_device, choose_precision, place
 from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.models import build
 from fashion.optimisation import build_average, build_optimiser, build_scheduler
 from fashion.provenance import provenance
 from fashion.settings import CHECKPOINTS, MODEL_LOGS, ROOT, FashionError, quick, writable
-from fashion.training import Epoch, fit, predict
+from fashion.training import Epoch, fit, infer
 
 FULL = {"test": (60_000, 10_000), "validation": (54_000, 6_000)}  # images to train on, and to evaluate on
 
@@ -44,11 +46,14 @@ class Run:
         info: what `run.json` holds: recipe, seed, sizes, where it ran, metrics of the last epoch.
         history: one `Epoch` an epoch.
         predictions: the class given to each evaluated image after the last epoch: uint8, shape (N,).
+        outputs: where they are kept, what the network returns for each evaluated image, and for its mirror image:
+            float16, shape (2, N, 10).
     """
 
     info: dict
     history: list[Epoch]
     predictions: np.ndarray
+    outputs: np.ndarray | None = None
 
     @property
     def seed(self) -> int:
@@ -97,7 +102,7 @@ def run(
         experiment: the recipe.
         seed: of the weights and of the order of the images.
         logs: the folder to record it in. `model_logs/`, the study's record, takes nothing but complete runs of
-            `EXPERIMENTS`.
+            `EXPERIMENTS`, except in `model_logs/partial/`, from which no table of the study is made.
         data: what to train on and what to evaluate on, on the device to train on. Default: all images, on the
             accelerator, or on the CPU where there is none.
         validation: what is evaluated on is held out of the training images; by default `fashion.data.split` does that.
@@ -142,8 +147,8 @@ def run(
     checkpoint = _checkpoint_path(folder)
     _require_writable(folder.parent, checkpoint.parent)
     pace = Pace(checkpoint_every, until)
-    record = _train(experiment, info, train, test, checkpoint, pace, after_epoch)
-    _write(record, folder)
+    record, network = _train(experiment, info, train, test, checkpoint, pace, after_epoch)
+    _write(record, folder, network if experiment.keep else None)
     checkpoint.unlink(missing_ok=True)  # the same run, started twice, may have been faster
     return record
 
@@ -164,13 +169,16 @@ def load(folder: Path) -> Run | None:
             rows = list(csv.DictReader(file))
         history = [Epoch(int(row.pop("epoch")), **{name: float(value) for name, value in row.items()}) for row in rows]
         predictions = np.fromfile(folder / "predictions.bin", dtype=np.uint8)
+        outputs = np.load(folder / "outputs.npy") if (folder / "outputs.npy").exists() else None
         if len(history) != info["recipe"]["epochs"] or len(predictions) != info["test_images"]:
             raise ValueError(f"{len(history)} epochs, {len(predictions)} predictions")
+        if outputs is not None and outputs.shape[1] != info["test_images"]:
+            raise ValueError(f"outputs for {outputs.shape[1]} images")
         if folder.name != f"seed_{info['seed']}":
             raise ValueError(f"its seed is {info['seed']}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise FashionError(f"{folder} is not a whole run ({error}): delete it, or replace it with --retrain") from error
-    return Run(info, history, predictions)
+    return Run(info, history, predictions, outputs)
 
 
 def recorded(experiment: Experiment, logs: Path | str = MODEL_LOGS, validation: bool = False) -> list[Run]:
@@ -188,8 +196,8 @@ def _train(
     path: Path,
     pace: Pace,
     after_epoch: Callable[[list[Epoch]], object],
-) -> Run:
-    """Train from the seed in `info`, or from the checkpoint at `path`, to the last epoch."""
+) -> tuple[Run, nn.Module]:
+    """Train from the seed in `info`, or from the checkpoint at `path`, to the last epoch; return the network, too."""
     title = f"{experiment.name} seed {info['seed']}"
     device = train.images.device
     torch.manual_seed(info["seed"])
@@ -237,7 +245,15 @@ def _train(
         "train_seconds": round(sum(epoch.train_seconds for epoch in history), 3),
         "metrics": history[-1].metrics,
     }
-    return Run(info | provenance(device) | outcome, history, predict(averaged or model, test_loader).numpy())
+    tested = averaged.module if averaged else model
+    outputs = [infer(tested, test_loader)] + ([infer(tested, test_loader, mirrored=True)] if experiment.keep else [])
+    record = Run(
+        info | provenance(device) | outcome,
+        history,
+        outputs[0].argmax(dim=1).numpy().astype(np.uint8),
+        torch.stack(outputs).numpy().astype(np.float16) if experiment.keep else None,
+    )
+    return record, bare(tested)
 
 
 def _experiment_folder(experiment: Experiment, logs: Path | str, validation: bool = False) -> Path:
@@ -260,7 +276,8 @@ def _require_same(ours: dict, theirs: dict, experiment: Experiment, what: str, r
 
 
 def _require_complete(info: dict, experiment: Experiment, folder: Path) -> None:
-    if not folder.resolve().is_relative_to(MODEL_LOGS.resolve()):
+    logs = MODEL_LOGS.resolve()
+    if not folder.resolve().is_relative_to(logs) or folder.resolve().is_relative_to(logs / "partial"):
         return
     study = EXPERIMENTS.get(experiment.name)
     if study is None:
@@ -287,7 +304,7 @@ def _aside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.old")
 
 
-def _write(run: Run, folder: Path) -> None:
+def _write(run: Run, folder: Path, network: nn.Module | None) -> None:
     """Write all files of a run, or none: beside an older record, which they then replace."""
     beside = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(beside, ignore_errors=True)
@@ -297,6 +314,12 @@ def _write(run: Run, folder: Path) -> None:
     (beside / "history.csv").write_text(table.getvalue())
     (beside / "run.json").write_text(json.dumps(run.info, indent=2) + "\n")
     (beside / "predictions.bin").write_bytes(run.predictions.tobytes())
+    if run.outputs is not None:
+        np.save(beside / "outputs.npy", run.outputs)
+    if network:
+        from safetensors.torch import save_model
+
+        save_model(network, str(beside / "weights.safetensors"), {"run": json.dumps(run.info)})
     if folder.exists():
         shutil.rmtree(_aside(folder), ignore_errors=True)
         folder.rename(_aside(folder))

@@ -1,18 +1,37 @@
 """What the study shows: its recorded runs in the groups that belong together, and the figures drawn from them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
-from fashion import plotting
-from fashion.data import CLASSES, Dataset, load
+from fashion import plotting, probabilities
+from fashion.augment import compose
+from fashion.data import CLASSES, Dataset, load, split
 from fashion.errors import confusion, missed, votes
-from fashion.experiments import EXPERIMENTS, LEARNING_RATE_EPOCHS, LEARNING_RATES, Experiment
+from fashion.experiments import (
+    ABLATIONS,
+    EXPERIMENTS,
+    LEARNING_RATE_EPOCHS,
+    LEARNING_RATES,
+    Experiment,
+    ablation,
+)
 from fashion.runs import Run, recorded, run
 from fashion.settings import MODEL_LOGS
+
+# What others report, test accuracy in percent. None of them says how long it took.
+PUBLISHED = {
+    "Shake-Shake + SAM, n=5": 96.41,  # https://arxiv.org/abs/2010.01412, table 5; WRN-28-10 in the same place
+    "WRN-28-10, n=5": 96.14,
+    "ResNet-20 + cutout, n=3": 95.5,  # https://github.com/hysts/pytorch_image_classification; ResNet-20 as well
+    "ResNet-20, n=3": 95.0,
+    "small ResNet, 20 epochs, n=1": 94.3,  # https://github.com/fastai/course22p2; 5 epochs as well
+    "small ResNet, 5 epochs, n=1": 93.4,
+}
 
 Records = dict[Experiment, list[Run]]
 
@@ -46,6 +65,23 @@ def learner_runs(logs: Path | str = MODEL_LOGS) -> list[Run]:
     return [run for runs in learners(logs).values() for run in runs]
 
 
+def fast() -> list[Experiment]:
+    """Return the experiments that go for the shortest time to an accuracy, the shortest first."""
+    return [EXPERIMENTS[name] for name in ("fast_93", "fast", "fast_95")]
+
+
+def ablated() -> dict[str, Experiment]:
+    """Return the experiments that change one thing about `fast`, by what they change."""
+    return {title: EXPERIMENTS[ablation(title)] for title in ABLATIONS}
+
+
+def temperature(logs: Path | str = MODEL_LOGS) -> float:
+    """Return the temperature that calibrates `fast`: fitted to its runs on the validation split, all seeds together."""
+    found = recorded(EXPERIMENTS["fast"], logs, validation=True)
+    labels = split(load()[0])[1].labels.numpy()
+    return probabilities.temperature(np.concatenate([run.outputs[0] for run in found]), np.tile(labels, len(found)))
+
+
 def best(logs: Path | str = MODEL_LOGS) -> Experiment:
     """Return the experiment of the published study with the highest mean accuracy in our record."""
     records = published(logs)
@@ -74,6 +110,28 @@ def draw_results(logs: Path | str = MODEL_LOGS) -> Figure:
 def draw_learning_rates(logs: Path | str = MODEL_LOGS) -> Figure:
     """Draw test accuracy over the epochs that all learning rates have."""
     return plotting.side_by_side(learning_rates(logs), LEARNING_RATE_EPOCHS, "learning rate")
+
+
+def draw_augmented(names: Sequence[str], number: int = 6) -> Figure:
+    """Show the first training images as they are, after each of some augmentations, and after all of them in turn."""
+    images, labels = load()[0]
+    first = Dataset(images[:number], labels[:number])
+    rows = {"as they are": first}
+    for title, chosen in {**{name: [name] for name in names}, "all": names}.items():
+        rows[title] = compose(chosen)(first, torch.Generator().manual_seed(0))
+    return plotting.augmented(rows)
+
+
+def draw_times(logs: Path | str = MODEL_LOGS) -> Figure:
+    """Draw the accuracy of the fast recipes against their training time, beside what others report."""
+    groups = {each.name: runs for each in fast() if (runs := recorded(each, logs))}
+    return plotting.accuracy_against_time(groups, PUBLISHED)
+
+
+def draw_fast_confusion(logs: Path | str = MODEL_LOGS) -> Figure:
+    """Draw the confusion matrix of `fast`, averaged over its seeds."""
+    matrix = confusion(test_images().labels.numpy(), recorded(EXPERIMENTS["fast"], logs))
+    return plotting.heatmap(matrix, CLASSES, CLASSES, "class given by fast", "actual class")
 
 
 def draw_confusion(logs: Path | str = MODEL_LOGS) -> Figure:
@@ -106,6 +164,14 @@ def _published_runs(logs: Path | str) -> list[Run]:
     return [run for runs in published(logs).values() for run in runs]
 
 
+def _fast_runs(logs: Path | str) -> list[Run]:
+    return recorded(EXPERIMENTS["fast"], logs)
+
+
+def _timed_runs(logs: Path | str) -> list[Run]:
+    return [run for each in fast() for run in recorded(each, logs)]
+
+
 # Each figure's name, the runs it is drawn from, and the function that draws it.
 FIGURES: dict[str, tuple[Callable[[Path | str], list[Run]], Callable[[Path | str], Figure]]] = {
     "results": (_published_runs, draw_results),
@@ -113,4 +179,6 @@ FIGURES: dict[str, tuple[Callable[[Path | str], list[Run]], Callable[[Path | str
     "confusion": (_published_runs, draw_confusion),
     "classes": (learner_runs, draw_classes),
     "missed": (learner_runs, draw_missed),
+    "times": (_timed_runs, draw_times),
+    "fast_confusion": (_fast_runs, draw_fast_confusion),
 }

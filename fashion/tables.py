@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fashion.experiments import Experiment
+from fashion.probabilities import accuracy, mirrored
 from fashion.runs import Run, recorded
 from fashion.settings import MODEL_LOGS
 from fashion.statistics import epochs_to, mcnemar, mean_interval
@@ -51,7 +52,7 @@ def results(experiments: Iterable[Experiment], logs: Path | str = MODEL_LOGS, va
                     "n": len(runs),
                     "epochs": experiment.epochs,
                     "s/epoch": f"{median(seconds):.1f}" if runs else "",
-                    "hardware": "; ".join(sorted({f"{run.info['hardware']}, {run.info['precision']}" for run in runs})),
+                    "hardware": _hardware(runs),
                     "command": f"`fashion run {experiment.name} --seeds {seeds(runs) or '0-4'}`",
                 }
             )
@@ -119,9 +120,73 @@ def compare(pairs: dict[str, tuple[list[Run], list[Run]]], labels: np.ndarray) -
     return pd.DataFrame(rows)
 
 
+def times(experiments: Iterable[Experiment], labels: np.ndarray, logs: Path | str = MODEL_LOGS) -> pd.DataFrame:
+    """Tabulate how long recorded experiments train and how accurate they are then; one without a record is left out.
+
+    Seconds are of training alone, without imports, loading and tests; accuracies in percent after the last epoch, once
+    from each image as it is, and once averaged with its mirror image. Means over n seeds, with intervals from three on.
+
+    Args:
+        experiments: whose runs keep outputs.
+        labels: the actual classes of the test images, shape (N,).
+        logs: the folder of the record.
+    """
+    rows = []
+    for experiment in experiments:
+        if runs := recorded(experiment, logs):
+            rows.append(
+                {
+                    "experiment": experiment.name,
+                    "network": experiment.model,
+                    "epochs": experiment.epochs,
+                    "seconds": with_interval([run.info["train_seconds"] for run in runs], ".1f"),
+                    "accuracy": percent(runs),
+                    "with mirror images": with_interval([accuracy(mirrored(run), labels) for run in runs]),
+                    "n": len(runs),
+                    "hardware": _hardware(runs),
+                    "command": f"`fashion run {experiment.name} --seeds {seeds(runs)}`",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def ablations(
+    base: Experiment, changed: dict[str, Experiment], logs: Path | str = MODEL_LOGS, validation: bool = True
+) -> pd.DataFrame:
+    """Tabulate what each change to a recipe does to its accuracy, in percent, and on the same seeds, in points.
+
+    Args:
+        base: the recipe.
+        changed: by what was changed about it; one that is not recorded is left out.
+        logs: the folder of the record.
+        validation: whether the runs are those evaluated on the validation split.
+    """
+    groups = {title: recorded(each, logs, validation) for title, each in {f"`{base.name}`": base, **changed}.items()}
+    first = {run.seed: run.accuracy for run in groups[f"`{base.name}`"]}
+    rows = []
+    for title, runs in groups.items():
+        if runs:
+            gaps = [run.accuracy - first[run.seed] for run in runs if run.seed in first]
+            rows.append(
+                {
+                    "recipe": title,
+                    "validation" if validation else "test": percent(runs),
+                    "gap": with_interval(gaps, "+.2f") if gaps and runs is not groups[f"`{base.name}`"] else "",
+                    "n": len(runs),
+                    "train": with_interval([run.history[-1].train_accuracy for run in runs]),
+                    "seconds": f"{median(run.info['train_seconds'] for run in runs):.0f}",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
 def markdown(rows: list[dict] | pd.DataFrame) -> str:
     """Write a table in Markdown."""
     return pd.DataFrame(rows).astype(object).fillna("").to_markdown(index=False, disable_numparse=True)
+
+
+def _hardware(runs: list[Run]) -> str:
+    return "; ".join(sorted({f"{run.info['hardware']}, {run.info['precision']}" for run in runs}))
 
 
 def _epochs_to(accuracies: list[list[float]], threshold: float) -> str:

@@ -118,10 +118,10 @@ def evaluate(model: nn.Module, loader: Loader, loss_fn: LossFunction) -> Metrics
 
 
 @torch.no_grad()
-def predict(model: nn.Module, loader: Loader) -> Tensor:
-    """Return the class that a model, in evaluation mode, gives each image: uint8, shape (N,), on the CPU."""
+def infer(model: nn.Module, loader: Loader, mirrored: bool = False) -> Tensor:
+    """Return what a model, in evaluation mode, gives for each image, or its mirror image: shape (N, 10), on the CPU."""
     model.eval()
-    return torch.cat([model(images).argmax(dim=1) for images, _ in loader]).to("cpu", torch.uint8)
+    return torch.cat([model(images.flip(3) if mirrored else images) for images, _ in loader]).cpu()
 
 
 def fit(

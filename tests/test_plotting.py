@@ -1,9 +1,10 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
 
-from fashion import EXPERIMENTS, Run, bench, plotting
+from fashion import EXPERIMENTS, Dataset, Run, bench, plotting
 from fashion.statistics import mean_interval
 from fashion.training import Epoch
 
@@ -143,3 +144,42 @@ def test_a_heatmap_writes_its_numbers():
     assert [text.get_text() for text in axes.texts] == ["99.9", "·", "50.0", "10.0"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("given", "actual")
     assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
+
+
+def test_accuracy_against_time_adds_seconds_up():
+    runs = [
+        Run(run.info, [epoch._replace(train_seconds=10.0) for epoch in run.history], run.predictions)
+        for run in made_up(2, epochs=3)
+    ]
+    axes, side = plotting.accuracy_against_time({"fast": runs}, {"someone": 96.4}).axes
+    line, dot = axes.lines[:2]
+    assert line.get_xdata().tolist() == [10, 20, 30]
+    assert dot.get_xdata() == [30] and dot.get_ydata() == [runs[0].accuracy]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["fast, n=2"]
+    assert side.lines[0].get_ydata() == [96.4] and side.texts[0].get_text() == "96.4  someone"
+    assert side.get_ylim() == axes.get_ylim()
+
+
+def test_reliability_draws_accuracy_over_confidence():
+    table = pd.DataFrame({"images": [1200, 3], "confidence": [55.0, 95.0], "accuracy": [50.0, 75.0]})
+    (axes,) = plotting.reliability({"raw": table}).axes
+    assert [bar.get_height() for bar in axes.patches] == [50, 75]
+    assert [bar.get_x() + bar.get_width() / 2 for bar in axes.patches] == [55, 95]
+    assert [text.get_text() for text in axes.texts] == ["1,200", "3"]
+
+
+def test_mixed_images_are_shown_with_the_shares_of_their_labels(small):
+    images = small[0].images[:2]
+    shares = torch.zeros(2, 10)
+    shares[0, 4], shares[0, 8], shares[1, 0] = 0.75, 0.25, 1
+    rows = {"plain": Dataset(images, torch.tensor([9, 0])), "mixed": Dataset(images, shares)}
+    titles = [axes.get_title() for axes in plotting.augmented(rows).axes]
+    assert titles == ["Ankle boot", "T-shirt/top", "Coat 75%\nBag 25%", "T-shirt/top"]
+
+
+def test_pictures_are_shown_above_what_is_made_of_them():
+    picture = Image.new("RGB", (60, 80), "white")
+    picture.paste("black", (20, 20, 40, 60))
+    above, below = plotting.prepared([picture, picture]).axes[::2]
+    assert above.images[0].get_array().shape == (80, 60, 3)
+    assert below.images[0].get_array().shape == (28, 28)

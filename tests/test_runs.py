@@ -322,6 +322,26 @@ def test_a_damaged_record_is_named(tmp_path, small, name, damage):
     assert path.read_bytes()[:20] == content[:20]
 
 
+@pytest.mark.parametrize("length", [0, 50, 1000])
+def test_damaged_outputs_are_named(tmp_path, small, length):
+    kept = replace(LEARNER, keep=True)
+    run(kept, 0, logs=tmp_path, data=small)
+    path = seed_folder(tmp_path) / "outputs.npy"
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(FashionError, match=r"seed_0 is not a whole run"):
+        run(kept, 0, logs=tmp_path, data=small)
+    np.save(path, np.zeros((2, 7, 10)))
+    with pytest.raises(FashionError, match=r"seed_0 is not a whole run \(outputs for 7 images\)"):
+        run(kept, 0, logs=tmp_path, data=small)
+
+
+def test_partial_runs_have_a_place_that_no_table_of_the_study_reads(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(runs, "MODEL_LOGS", tmp_path / "model_logs")
+    run(LEARNER, 0, logs=tmp_path / "model_logs" / "partial", data=small)
+    assert recorded(LEARNER, tmp_path / "model_logs") == []
+    assert len(recorded(LEARNER, tmp_path / "model_logs" / "partial")) == 1
+
+
 def test_the_study_takes_complete_runs_only(tmp_path, small, full, monkeypatch):
     monkeypatch.setattr(runs, "MODEL_LOGS", tmp_path / "model_logs")
     logs, v1 = tmp_path / "model_logs", EXPERIMENTS["v1"]

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fashion import CLASSES, EXPERIMENTS, Run, study
-from fashion.experiments import LEARNING_RATE_EPOCHS, LEARNING_RATES
+from fashion.experiments import ABLATIONS, LEARNING_RATE_EPOCHS, LEARNING_RATES
 from fashion.training import Epoch
 
 LABELS = study.test_images().labels.numpy().astype(np.uint8)
@@ -53,8 +55,39 @@ def test_the_figures_show_the_record(records):
     classes = study.draw_classes().axes[0]
     assert [text.get_text() for text in classes.get_yticklabels()] == ["v1_5_5_lrx2", "v1_fixed"]
     assert [text.get_text() for text in classes.texts][9] == "99.9"  # one ankle boot of a thousand
+    records["fast"] = [run_of(0, 94.0, records["v1_fixed"][0].predictions)]
     for runs_of, draw in study.FIGURES.values():
         assert runs_of("model_logs") and draw("model_logs").axes
+
+
+def test_every_ablation_changes_what_it_says():
+    assert [each.name for each in study.fast()] == ["fast_93", "fast", "fast_95"]
+    assert set(study.ablated()) == set(ABLATIONS)
+    for title, experiment in study.ablated().items():
+        assert experiment == replace(EXPERIMENTS["fast"], **ABLATIONS[title]) != EXPERIMENTS["fast"]
+
+
+def test_the_temperature_is_that_of_all_validation_runs(monkeypatch):
+    labels = study.split(study.load()[0])[1].labels.numpy()
+    runs = []
+    for right in (0.5, 0.75):  # sure as e to one of one class, whose images are right so often
+        given = np.where(np.arange(len(labels)) < right * len(labels), labels, (labels + 1) % 10)
+        outputs = np.full((2, len(labels), 10), -100, dtype=np.float16)
+        outputs[0, np.arange(len(labels)), given] = 0
+        outputs[0, np.arange(len(labels)), (given + 1) % 10] = -1
+        outputs[0, np.arange(len(labels)), (given - 1) % 10] = -1
+        runs.append(Run({"seed": len(runs)}, [], given, outputs))
+    asked = []
+    monkeypatch.setattr(study, "recorded", lambda *arguments, **options: asked.append((arguments, options)) or runs)
+    found = study.temperature()
+    assert asked == [((EXPERIMENTS["fast"], study.MODEL_LOGS), {"validation": True})]
+    # 62.5% of the outputs are right, and so is the share of the likeliest class: 1 / (1 + 2 exp(-1 / T))
+    assert found == pytest.approx(-1 / np.log(0.3), rel=1e-2)
+
+
+def test_augmentations_are_shown_one_by_one_and_in_turn():
+    axes = study.draw_augmented(["flip", "cutout"], number=2).axes
+    assert [each.get_ylabel() for each in axes[::2]] == ["as they are", "flip", "cutout", "all"]
 
 
 def test_seeds_are_loaded_and_on_request_trained_first(records, monkeypatch):

@@ -82,3 +82,50 @@ def test_tables_in_markdown_leave_gaps_empty():
 @pytest.mark.parametrize(("numbers", "text"), [([0], "0"), ([0, 1, 2], "0-2"), ([0, 2, 3], "0,2,3"), ([], "")])
 def test_seeds_are_written_as_the_command_line_takes_them(numbers, text):
     assert tables.seeds([Run({"seed": number}, [], None) for number in numbers]) == text
+
+
+def timed(accuracy, seconds, seed, train=99.0):
+    outputs = np.zeros((2, 2, 10), dtype=np.float16)
+    outputs[0, :, 1] = 1
+    outputs[1, :, 2] = 2  # the mirror image is surer of another class
+    info = {"seed": seed, "hardware": "a machine", "precision": "bf16", "train_seconds": seconds}
+    return Run(info, [Epoch(1, 1.0, train, 1.0, accuracy, 2.0)], np.array([1, 1], np.uint8), outputs)
+
+
+def test_times_are_means_over_seeds(monkeypatch):
+    records = {"fast": [timed(93.0, 10.0, 0), timed(95.0, 14.0, 1)]}
+    monkeypatch.setattr(tables, "recorded", lambda experiment, *_: records.get(experiment.name, []))
+    table = tables.times((EXPERIMENTS[name] for name in ("fast", "fast_95")), np.array([1, 2]))
+    assert table.to_dict("records") == [
+        {
+            "experiment": "fast",
+            "network": "FastNetwork_32",
+            "epochs": EXPERIMENTS["fast"].epochs,
+            "seconds": "12.0",
+            "accuracy": "94.00",
+            "with mirror images": "50.00",
+            "n": 2,
+            "hardware": "a machine, bf16",
+            "command": "`fashion run fast --seeds 0,1`",
+        }
+    ]
+
+
+def test_ablations_are_compared_on_the_same_seeds(monkeypatch):
+    records = {
+        "fast": [timed(93.0, 10.0, 0, 90.0), timed(94.0, 10.0, 1, 92.0)],
+        "fast_without_flip": [timed(93.5, 9.0, 1, 97.0)],
+    }
+    asked = []
+
+    def recorded(experiment, logs, validation):
+        asked.append(validation)
+        return records.get(experiment.name, [])
+
+    monkeypatch.setattr(tables, "recorded", recorded)
+    changed = {"no flip": EXPERIMENTS["fast_without_flip"], "not yet": EXPERIMENTS["fast_with_translation"]}
+    assert tables.ablations(EXPERIMENTS["fast"], changed).to_dict("records") == [
+        {"recipe": "`fast`", "validation": "93.50", "gap": "", "n": 2, "train": "91.00", "seconds": "10"},
+        {"recipe": "no flip", "validation": "93.50", "gap": "-0.50", "n": 1, "train": "97.00", "seconds": "9"},
+    ]
+    assert all(asked)

@@ -1,0 +1,85 @@
+"""What a network's outputs are worth as probabilities: averaged over mirror images and runs, and calibrated."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+
+from fashion.runs import Run
+
+
+def mirrored(run: Run) -> np.ndarray:
+    """Average the probabilities of each evaluated image and of its mirror image: shape (N, 10).
+
+    Raises:
+        ValueError: the run keeps no outputs.
+    """
+    if run.outputs is None:
+        raise ValueError(f"{run.info['experiment']} seed {run.seed} keeps no outputs")
+    return softmax(run.outputs.astype(np.float64), axis=2).mean(axis=0)
+
+
+def ensemble(runs: Sequence[Run]) -> np.ndarray:
+    """Average the probabilities of runs, mirror images included: shape (N, 10)."""
+    return np.mean([mirrored(run) for run in runs], axis=0)
+
+
+def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Return how many images get the right class, in percent.
+
+    Args:
+        probabilities: shape (N, 10).
+        labels: the actual classes: integers, shape (N,).
+    """
+    return 100 * float(np.mean(probabilities.argmax(axis=1) == labels))
+
+
+def temperature(outputs: np.ndarray, labels: np.ndarray) -> float:
+    """Return the number to divide outputs by with which their softmax is most likely to give the labels.
+
+    Guo et al., 2017, https://arxiv.org/abs/1706.04599.
+
+    Args:
+        outputs: logits of images that the network was not trained on, shape (N, 10).
+        labels: their classes: integers, shape (N,).
+    """
+    outputs = np.asarray(outputs, dtype=np.float64)
+
+    def loss(logarithm: float) -> float:
+        return -log_softmax(outputs / np.exp(logarithm), axis=1)[np.arange(len(labels)), labels].mean()
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-4, 4), method="bounded").x))
+
+
+def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 10) -> pd.DataFrame:
+    """Set how sure a network is of its class against how often it is right, in bins of equal width.
+
+    Args:
+        probabilities: shape (N, 10).
+        labels: the actual classes: integers, shape (N,).
+        bins: of the probability of the class that is given, between 0 and 1.
+
+    Returns:
+        A row for each bin that is not empty: `images`, how many are in it; `confidence`, the mean probability of the
+        class they are given; `accuracy`, the share of them that is right. Both in percent.
+    """
+    sure = probabilities.max(axis=1)
+    table = pd.DataFrame({"confidence": 100 * sure, "accuracy": 100.0 * (probabilities.argmax(axis=1) == labels)})
+    groups = table.groupby(np.minimum((sure * bins).astype(int), bins - 1))
+    return groups.mean().assign(images=groups.size())[["images", "confidence", "accuracy"]].reset_index(drop=True)
+
+
+def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 10) -> float:
+    """Return the gap between confidence and accuracy, in points, averaged over the images of all bins.
+
+    The expected calibration error of Naeini et al., 2015, https://doi.org/10.1609/aaai.v29i1.9602.
+
+    Args:
+        probabilities: shape (N, 10).
+        labels: the actual classes: integers, shape (N,).
+        bins: as for `reliability`.
+    """
+    table = reliability(probabilities, labels, bins)
+    return float(np.average((table.confidence - table.accuracy).abs(), weights=table.images))

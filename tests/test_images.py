@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from fashion import FashionError, images
+
+
+def drawing(size=(300, 400), background="white", box=(100, 50, 200, 350), colour="black", mode="RGB"):
+    image = Image.new(mode, size, background)
+    ImageDraw.Draw(image).rectangle(box, fill=colour)
+    return image
+
+
+def test_a_dark_shape_on_white_becomes_light_on_black_and_fills_the_longer_edge():
+    pixels = np.asarray(images.prepare(drawing()))
+    assert pixels.shape == (28, 28) and pixels.dtype == np.uint8
+    rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
+    assert (rows[0], rows[-1]) == (0, 27)
+    assert (columns[0], columns[-1]) in [(9, 17), (9, 18), (10, 17), (10, 18)]  # 101 of 301 pixels: 9 of 28, centred
+    assert pixels[14, 14] == 255 and pixels[14, 0] == 0
+
+
+def test_a_light_shape_on_dark_is_not_negated():
+    dark = images.prepare(drawing(background="black", colour="white"))
+    assert np.array_equal(np.asarray(dark), np.asarray(images.prepare(drawing())))
+
+
+def test_a_grey_background_becomes_black():
+    pixels = np.asarray(images.prepare(drawing(background=(230, 230, 230), colour=(20, 20, 20))))
+    assert pixels[14, 0] == 0 and pixels[14, 14] > 225
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "F"])
+def test_every_mode_is_read(mode, tmp_path):
+    image = drawing(mode="L", background=255, colour=0)
+    image = Image.fromarray(np.asarray(image).astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
+    pixels = np.asarray(images.prepare(image))
+    assert pixels[14, 14] > 250 and pixels[14, 0] < 5
+
+
+def test_what_is_transparent_is_background():
+    image = Image.new("RGBA", (300, 400), (0, 0, 0, 0))
+    ImageDraw.Draw(image).rectangle((100, 50, 200, 350), fill=(0, 0, 0, 255))
+    assert np.array_equal(np.asarray(images.prepare(image)), np.asarray(images.prepare(drawing())))
+
+
+def test_an_image_of_the_dataset_stays_as_it_is(full):
+    pixels = ((full[1].images[0, 0] + 1) / 2 * 255).round().to(dtype=torch.uint8).numpy()
+    prepared = images.prepare(Image.fromarray(pixels))
+    assert np.array_equal(np.asarray(prepared), pixels)
+    assert (images.to_tensor(prepared) - full[1].images[:1]).abs().max() < 1e-6
+
+
+def test_nothing_but_background_is_an_error():
+    with pytest.raises(FashionError, match="nothing but background"):
+        images.prepare(Image.new("RGB", (50, 50), "white"))
+
+
+def test_a_photo_is_turned_upright(tmp_path):
+    path = tmp_path / "photo.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    drawing().save(path, exif=exif)
+    assert images.read(path).size == (400, 300)
+
+
+def test_files_that_cannot_be_read_are_errors_that_name_them(tmp_path, monkeypatch):
+    with pytest.raises(FashionError, match=r"none\.png does not exist"):
+        images.read(tmp_path / "none.png")
+    text = tmp_path / "text.png"
+    text.write_text("not an image")
+    with pytest.raises(FashionError, match=r"text\.png is not an image"):
+        images.read(text)
+    whole = tmp_path / "whole.png"
+    drawing().save(whole)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(whole.read_bytes()[:200])
+    with pytest.raises(FashionError, match=r"broken\.png cannot be read"):
+        images.read(broken)
+    with pytest.raises(FashionError, match="cannot be read"):
+        images.read(tmp_path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
+    with pytest.raises(FashionError, match=r"whole\.png is too large: more than 100,000 pixels"):
+        images.read(whole)

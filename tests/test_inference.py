@@ -1,0 +1,163 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+import fashion
+from fashion import CLASSES, EXPERIMENTS, FashionError, inference, run
+from fashion.cli import main
+from fashion.runs import recorded
+
+FAST = replace(EXPERIMENTS["fast"], epochs=1)
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return inference.load()
+
+
+@pytest.fixture
+def trouser(tmp_path):
+    path = tmp_path / "trouser.png"
+    image = Image.new("RGB", (300, 400), "white")
+    ImageDraw.Draw(image).polygon(
+        [(90, 30), (210, 30), (230, 370), (170, 370), (150, 120), (130, 370), (70, 370)], "navy"
+    )
+    image.save(path)
+    return path
+
+
+def call(*arguments):
+    with pytest.raises(SystemExit) as end:
+        main([str(each) for each in arguments])
+    return end.value.code or 0
+
+
+def test_what_is_shipped_is_the_network_of_the_run_it_names(shipped, full):
+    (record,) = (
+        each for each in recorded(EXPERIMENTS[shipped.info["experiment"]]) if each.seed == shipped.info["seed"]
+    )
+    assert shipped.info == record.info
+    with torch.no_grad():
+        given = torch.cat([shipped(images).argmax(dim=1) for images in full[1].images.split(1000)]).numpy()
+    # It was evaluated in bfloat16, and answers in float32.
+    assert np.mean(given == record.predictions) > 0.995
+    assert 100 * np.mean(given == full[1].labels.numpy()) == pytest.approx(record.accuracy, abs=0.15)
+
+
+def test_what_is_shipped_is_small_and_says_how_it_is_calibrated(shipped):
+    assert inference.SHIPPED.stat().st_size <= 5_000_000
+    assert shipped.temperature != 1
+
+
+def test_predict_says_what_a_drawing_shows(trouser):
+    prediction = fashion.predict(trouser)
+    assert prediction.label == "Trouser" == next(iter(prediction.probabilities))
+    assert set(prediction.probabilities) == set(CLASSES)
+    assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-5)
+    values = list(prediction.probabilities.values())
+    assert values == sorted(values, reverse=True)
+
+
+def test_predict_takes_pillow_and_numpy(trouser):
+    image = Image.open(trouser)
+    assert fashion.predict(image) == fashion.predict(np.asarray(image)) == fashion.predict(str(trouser))
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((28, 28)), np.zeros((2, 3, 4, 5), dtype=np.uint8)])
+def test_what_is_no_picture_is_said(pixels):
+    with pytest.raises(FashionError, match="is no picture"):
+        fashion.predict(pixels)
+
+
+def test_a_run_keeps_a_network_that_can_be_asked(tmp_path, small, trouser):
+    record = run(FAST, 0, logs=tmp_path, data=small)
+    folder = tmp_path / "model_fast_logs" / "seed_0"
+    assert record.outputs.shape == (2, 100, 10) and record.outputs.dtype == np.float16
+    assert np.array_equal(run(FAST, 0, logs=tmp_path, data=small).outputs, record.outputs)
+    classifier = inference.load(folder / "weights.safetensors")
+    assert classifier.info == json.loads((folder / "run.json").read_text()) and classifier.temperature == 1
+    for images, kept in zip((small[1].images, small[1].images.flip(3)), record.outputs, strict=True):
+        with torch.no_grad():
+            outputs = classifier.network(images).numpy()
+        assert np.abs(outputs - kept).max() < 0.05  # bfloat16
+    assert inference.predict(trouser, classifier).label in CLASSES
+
+
+def test_averaged_weights_are_what_is_kept(tmp_path, small):
+    record = run(replace(FAST, averaging=0.9), 0, logs=tmp_path, data=small)
+    classifier = inference.load(tmp_path / "model_fast_logs" / "seed_0" / "weights.safetensors")
+    with torch.no_grad():
+        outputs = classifier.network(small[1].images).numpy()
+    assert np.abs(outputs - record.outputs[0]).max() < 0.05
+
+
+def test_other_runs_keep_neither_weights_nor_outputs(tmp_path, small):
+    record = run(replace(FAST, keep=False), 0, logs=tmp_path, data=small)
+    assert record.outputs is None
+    assert not list(tmp_path.rglob("*.safetensors")) + list(tmp_path.rglob("*.npy"))
+
+
+def test_pack_adds_the_temperature(tmp_path, small):
+    run(FAST, 0, logs=tmp_path, data=small)
+    weights = tmp_path / "model_fast_logs" / "seed_0" / "weights.safetensors"
+    packed = inference.load(inference.pack(weights, 1.25, tmp_path / "packed.safetensors"))
+    plain = inference.load(weights)
+    assert packed.temperature == 1.25 and packed.info == plain.info
+    with torch.no_grad():
+        logits = plain.network(small[1].images)
+        assert torch.allclose(packed(small[1].images), torch.softmax(logits / 1.25, dim=1))
+
+
+def test_files_that_hold_no_network_are_named(tmp_path):
+    (tmp_path / "junk").write_bytes(b"junk")
+    with pytest.raises(FashionError, match="junk does not hold a network"):
+        inference.load(tmp_path / "junk")
+    with pytest.raises(FashionError, match="nothing does not exist"):
+        inference.load(tmp_path / "nothing")
+
+
+def test_the_command_line_answers_for_every_file_it_can_read(tmp_path, trouser, capsys):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    assert call("predict", tmp_path, tmp_path / "gone.png") == 2
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{trouser}  Trouser ") and out.count("%") == 3 and out.count("\n") == 1
+    assert [line.split()[1] for line in err.splitlines()] == [
+        str(tmp_path / name) for name in ("broken.jpg", "gone.png")
+    ]
+
+
+def test_the_command_line_answers_in_json(trouser, capsys):
+    assert call("predict", "--json", trouser) == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert answer["file"] == str(trouser) and answer["class"] == "Trouser"
+    assert answer["probabilities"] == fashion.predict(trouser).probabilities
+
+
+def test_an_empty_folder_is_said(tmp_path, capsys):
+    assert call("predict", tmp_path) == 2
+    assert f"there is no file in {tmp_path}" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default")  # of the exporter
+def test_the_export_gives_what_pytorch_gives(tmp_path, full, shipped, capsys):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    path = tmp_path / "fast.onnx"
+    assert call("export", "--output", path) == 0
+    assert str(path) in capsys.readouterr().out
+    pixels = ((full[1].images[:7] * 0.5 + 0.5) * 255).round().to(torch.uint8)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (theirs,) = session.run(["probabilities"], {"pixels": pixels.numpy()})
+    with torch.no_grad():
+        ours = shipped(full[1].images[:7]).numpy()
+    assert theirs.shape == (7, 10) and np.abs(theirs - ours).max() < 1e-4
+
+
+def test_an_export_that_cannot_be_is_said(tmp_path, capsys):
+    assert call("export", "--format", "tflite") == 2
+    assert call("export", "--output", tmp_path / "no" / "folder.onnx") == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "no format 'tflite'" in first and "cannot write" in second

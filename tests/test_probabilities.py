@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from fashion import Run
+from fashion import probabilities as p
+
+
+def sure(labels, share, classes=10):
+    """Probabilities of which the named class has a share, and the others the rest in equal parts."""
+    values = np.full((len(labels), classes), (1 - share) / (classes - 1))
+    values[np.arange(len(labels)), labels] = share
+    return values
+
+
+def a_run(outputs, seed=0):
+    return Run({"seed": seed, "experiment": "mine"}, [], outputs[0].argmax(axis=1), outputs)
+
+
+def test_mirror_images_are_averaged_as_probabilities():
+    outputs = np.zeros((2, 1, 10), dtype=np.float16)
+    outputs[0, 0, 3], outputs[1, 0, 4] = 2, 4
+    average = p.mirrored(a_run(outputs))
+    three = (np.exp(2) / (np.exp(2) + 9) + 1 / (np.exp(4) + 9)) / 2
+    assert average.shape == (1, 10) and average.sum() == pytest.approx(1)
+    assert average[0, 3] == pytest.approx(three) and average[0].argmax() == 4
+
+
+def test_an_ensemble_averages_runs():
+    first, second = (np.zeros((2, 1, 10), dtype=np.float16) for _ in range(2))
+    first[:, 0, 1], second[:, 0, 2] = 1, 3
+    average = p.ensemble([a_run(first), a_run(second, 1)])
+    assert average[0].argmax() == 2
+    assert average == pytest.approx((p.mirrored(a_run(first)) + p.mirrored(a_run(second))) / 2)
+
+
+def test_a_run_without_outputs_has_no_probabilities():
+    with pytest.raises(ValueError, match="mine seed 3 keeps no outputs"):
+        p.mirrored(Run({"seed": 3, "experiment": "mine"}, [], np.zeros(1)))
+
+
+def test_accuracy_counts_the_most_likely_class():
+    assert p.accuracy(sure([0, 1, 2, 3], 0.6), np.array([0, 1, 2, 4])) == 75
+
+
+def test_the_temperature_undoes_overconfidence():
+    # Right three times of four: the best is to be 75% sure, whatever the outputs say before.
+    given, labels = np.zeros(400, dtype=int), np.repeat([0, 0, 0, 1], 100)
+    outputs = np.zeros((400, 10))
+    outputs[np.arange(400), given] = 8.0
+    outputs[np.arange(400), 1] = 8.0 - 3 * np.log(3)  # odds of three to one at a temperature of 3
+    outputs[:, 2:] = -100
+    assert p.temperature(outputs, labels) == pytest.approx(3, rel=1e-3)
+    assert p.temperature(outputs / 3, labels) == pytest.approx(1, rel=1e-3)
+
+
+def test_reliability_against_a_hand_worked_example():
+    probabilities = np.concatenate([sure([0] * 4, 0.95), sure([0] * 6, 0.55)])
+    labels = np.array([0, 0, 0, 1, 0, 0, 0, 1, 1, 1])
+    table = p.reliability(probabilities, labels)
+    assert table.images.tolist() == [6, 4]
+    assert table.confidence.tolist() == pytest.approx([55, 95])
+    assert table.accuracy.tolist() == pytest.approx([50, 75])
+    assert p.calibration_error(probabilities, labels) == pytest.approx(0.6 * 5 + 0.4 * 20)
+
+
+def test_full_confidence_falls_into_the_last_bin():
+    table = p.reliability(sure([0], 1.0), np.array([0]))
+    assert table.to_numpy().tolist() == [[1, 100, 100]]
