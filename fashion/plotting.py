@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter, ScalarFormatter
 from PIL import Image
 from torch import Tensor
 
@@ -261,8 +261,9 @@ def accuracy_against_time(groups: dict[str, Sequence[Run]], published: dict[str,
             axes.plot(seconds[-1], accuracies[-1], "o", color=colour, label=f"{name}, n={len(runs)}")
     for name, value in published.items():
         side.plot(0, value, "D", color="black", fillstyle="none")
-        side.annotate(f"{value:g}  {name}", (0, value), (8, 0), textcoords="offset points", va="center", fontsize=8)
+        side.annotate(f"{value:.1f}  {name}", (0, value), (8, 0), textcoords="offset points", va="center", fontsize=8)
     axes.set(xscale="log", xlabel="seconds of training", ylabel="test accuracy", ylim=(88, 97))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
     axes.grid(alpha=0.3)
