@@ -277,17 +277,16 @@ def accuracy_against_time(groups: dict[str, Sequence[Run]], published: dict[str,
 def reliability(panels: dict[str, pd.DataFrame]) -> Figure:
     """Draw how often a network is right against how sure it is, a panel for each table of `probabilities.reliability`.
 
-    The bars are as high as the accuracy of a bin, the diagonal is where confidence and accuracy agree, and the numbers
-    count the images.
+    Each dot is a bin, and its number counts the images; on the diagonal confidence and accuracy agree.
     """
     figure, grid = _subplots(9, 4.4, 1, len(panels))
     for axes, (title, table) in zip(np.atleast_1d(grid), panels.items(), strict=True):
-        axes.bar(table.confidence, table.accuracy, width=7, color=_COLOURS[0], alpha=0.6)
         axes.plot([0, 100], [0, 100], "k:")
+        axes.plot(table.confidence, table.accuracy, "o-", color=_COLOURS[0])
         for row in table.itertuples():
-            place = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center", "fontsize": 7}
+            place = {"xytext": (6, -10), "textcoords": "offset points", "fontsize": 8}
             axes.annotate(f"{row.images:,}", (row.confidence, row.accuracy), **place)
-        axes.set(title=title, xlabel="confidence", xlim=(0, 105), ylim=(0, 108))
+        axes.set(title=title, xlabel="confidence", xlim=(0, 115), ylim=(0, 105))
         axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
         axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
     np.atleast_1d(grid)[0].set_ylabel("accuracy")

@@ -174,7 +174,6 @@ def ablations(
                     "gap": with_interval(gaps, "+.2f") if gaps and runs is not groups[f"`{base.name}`"] else "",
                     "n": len(runs),
                     "train": with_interval([run.history[-1].train_accuracy for run in runs]),
-                    "seconds": f"{median(run.info['train_seconds'] for run in runs):.0f}",
                 }
             )
     return pd.DataFrame(rows)

@@ -7,7 +7,7 @@ import torchvision
 from torch import nn
 
 from fashion import FashionError, build, resnet18, summary
-from fashion.models import CHANGES, MODELS
+from fashion.models import CHANGES, MODELS, WideResNet
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -106,3 +106,43 @@ def test_resnet18_from_scratch_has_the_new_layers_that_the_pretrained_one_has(hu
         assert torch.equal(states["resnet18"][name], states["resnet18_scratch"][name]), name
     inner = "layer1.0.conv1.weight"
     assert not torch.equal(states["resnet18"][inner], states["resnet18_scratch"][inner])
+
+
+@pytest.mark.parametrize(("key", "parameters"), [("FastNetwork_32", 292_650), ("FastNetwork_64", 1_165_898)])
+def test_fast_networks_have_three_stages(key, parameters):
+    network = build(key).eval()
+    assert sum(weights.numel() for weights in network.parameters()) == parameters
+    images = torch.randn(2, 1, 28, 28)
+    sizes = []
+    for layer in network.features:
+        images = layer(images)
+        sizes += [tuple(images.shape[2:])] if isinstance(layer, nn.MaxPool2d) else []
+    assert sizes == [(13, 13), (6, 6), (3, 3)]
+    assert network(torch.randn(2, 1, 28, 28)).shape == (2, 10)
+
+
+# As published for three input channels, which have 288 more weights in the first convolution.
+@pytest.mark.parametrize(("depth", "widen", "parameters"), [(16, 2, 691_674), (28, 10, 36_479_194)])
+def test_wide_residual_networks_have_the_published_size(depth, widen, parameters):
+    with torch.device("meta"):
+        network = WideResNet(depth, widen)
+    assert sum(weights.numel() for weights in network.parameters()) == parameters - 288
+
+
+@pytest.mark.parametrize("widen", [1, 2])
+def test_a_wide_residual_network_halves_the_resolution_twice(widen):
+    network = WideResNet(16, widen).eval()
+    images = torch.randn(2, 1, 28, 28)
+    sizes = []
+    for layer in network.features[:-1]:
+        images = layer(images)
+        sizes.append(tuple(images.shape[1:]))
+    blocks = [(16 * widen, 28, 28)] * 2 + [(32 * widen, 14, 14)] * 2 + [(64 * widen, 7, 7)] * 2
+    assert sizes == [(16, 28, 28), *blocks, (64 * widen, 7, 7), (64 * widen, 7, 7), (64 * widen, 1, 1)]
+    assert network(torch.randn(2, 1, 28, 28)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("depth", [4, 12, 27])
+def test_a_wide_residual_network_has_whole_blocks(depth):
+    with pytest.raises(ValueError, match=f"depth must be 10, 16, 22, ..., not {depth}"):
+        WideResNet(depth, 1)

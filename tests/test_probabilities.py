@@ -64,5 +64,5 @@ def test_reliability_against_a_hand_worked_example():
 
 
 def test_full_confidence_falls_into_the_last_bin():
-    table = p.reliability(sure([0], 1.0), np.array([0]))
-    assert table.to_numpy().tolist() == [[1, 100, 100]]
+    table = p.reliability(np.concatenate([sure([0], 1.0), sure([0], 0.96)]), np.array([0, 1]))
+    assert table.to_numpy().tolist() == [[2, 98, 50]]
