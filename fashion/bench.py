@@ -45,7 +45,13 @@ CHOICES = (
 SUITES = {"speed": SPEED, "choices": CHOICES, "profile": PROFILE}
 
 # What is timed of each network on a CPU, where a whole epoch of the larger ones takes minutes.
-CPU_STEPS = {"NeuralNetwork_v1": EPOCH, "NeuralNetwork_v1_5_5_BN": 12, "resnet18": 40}
+CPU_STEPS = {
+    "NeuralNetwork_v1": EPOCH,
+    "NeuralNetwork_v1_5_5_BN": 12,
+    "resnet18": 40,
+    "FastNetwork_32": 60,
+    "WideResNet_28_10": 1,
+}
 _LINEAR = ((94, 1), (EPOCH, 1), (94, 20))  # steps and epochs: 6,000 images, 60,000, and twenty times 6,000
 
 

@@ -319,13 +319,18 @@ def heatmap(
 
 
 def speed(results: dict[str, dict]) -> Figure:
-    """Draw the seconds that each contender takes for an epoch, a panel for each network; the limit is a line.
+    """Draw the seconds that each contender takes for an epoch, three networks a row; the limit is a line.
 
     Args:
         results: by network, as `fashion.bench.bench` returns them; bars are medians, whiskers the least and the most.
     """
-    figure, panels = _subplots(9, 3.4, 1, len(results))
-    for axes, (model, result) in zip(np.atleast_1d(panels), results.items(), strict=True):
+    columns = min(3, len(results))
+    rows = -(-len(results) // columns)
+    figure, grid = _subplots(9, 2.8 * rows + 0.6, rows, columns)
+    panels = np.atleast_1d(grid).flatten()
+    for axes in panels[len(results) :]:
+        axes.axis("off")
+    for number, (axes, (model, result)) in enumerate(zip(panels, results.items(), strict=False)):
         names = [name for name in result["contenders"] if name != "limit"]
         for row, name in enumerate(names):
             seconds = bench.epoch_seconds(result, name)
@@ -334,9 +339,9 @@ def speed(results: dict[str, dict]) -> Figure:
             axes.barh(row, middle, xerr=whisker, color=_STYLES["test" if name == "ours" else "train"][0])
         axes.axvline(bench.limit_seconds(result), color="black", linestyle=":", label="the machine's limit")
         axes.set(title=model.removeprefix("NeuralNetwork_"), xlabel="seconds per epoch", xlim=(0, None))
-        axes.set_yticks(range(len(names)), names if axes is np.atleast_1d(panels)[0] else [])
+        axes.set_yticks(range(len(names)), names if number % columns == 0 else [])
         axes.invert_yaxis()
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", frameon=False)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", frameon=False)
     return figure
 
 
