@@ -54,7 +54,7 @@ def _documents(readme: Path, logs: Path | str, benchmarks: Path) -> dict[Path, d
             "learning rates": partial(_learning_rates, logs),
             "missed": partial(_missed, logs),
             "times": partial(_times, logs),
-            "ablations": lambda: tables.markdown(tables.ablations(EXPERIMENTS["fast"], study.ablated(), logs)),
+            "ablations": partial(_ablations, logs),
             "performance": partial(bench_tables.performance, benchmarks),
         },
         benchmarks / "README.md": {
@@ -115,6 +115,10 @@ def _curve_table(experiments: list[Experiment], logs: Path | str, names: list[st
 def _is_variant(experiment: Experiment) -> bool:
     """Say whether an experiment is ours and goes with one of the published study."""
     return experiment.published is None and not experiment.name.startswith(("fast", "final"))
+
+
+def _ablations(logs: Path | str) -> str:
+    return tables.markdown(tables.ablations(EXPERIMENTS["fast"], study.ablated(), study.validation_labels(), logs))
 
 
 def _times(logs: Path | str) -> str:

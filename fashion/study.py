@@ -78,8 +78,8 @@ def ablated() -> dict[str, Experiment]:
 def temperature(logs: Path | str = MODEL_LOGS) -> float:
     """Return the temperature that calibrates `fast`: fitted to its runs on the validation split, all seeds together."""
     found = recorded(EXPERIMENTS["fast"], logs, validation=True)
-    labels = split(load()[0])[1].labels.numpy()
-    return probabilities.temperature(np.concatenate([run.outputs[0] for run in found]), np.tile(labels, len(found)))
+    labels = np.tile(validation_labels(), len(found))
+    return probabilities.temperature(np.concatenate([run.outputs[0] for run in found]), labels)
 
 
 def best(logs: Path | str = MODEL_LOGS) -> Experiment:
@@ -100,6 +100,12 @@ def learning_rates(logs: Path | str = MODEL_LOGS) -> dict[str, dict[str, list[Ru
 def test_images() -> Dataset:
     """Load the test set, once."""
     return load()[1]
+
+
+@cache
+def validation_labels() -> np.ndarray:
+    """Return the classes of the images of the validation split: integers, shape (6000,)."""
+    return split(load()[0])[1].labels.numpy()
 
 
 def draw_results(logs: Path | str = MODEL_LOGS) -> Figure:

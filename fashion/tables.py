@@ -151,27 +151,33 @@ def times(experiments: Iterable[Experiment], labels: np.ndarray, logs: Path | st
 
 
 def ablations(
-    base: Experiment, changed: dict[str, Experiment], logs: Path | str = MODEL_LOGS, validation: bool = True
+    base: Experiment, changed: dict[str, Experiment], labels: np.ndarray, logs: Path | str = MODEL_LOGS
 ) -> pd.DataFrame:
-    """Tabulate what each change to a recipe does to its accuracy, in percent, and on the same seeds, in points.
+    """Tabulate what changes to a recipe do to its accuracy on the validation split: in percent, and as gaps in points.
+
+    A gap is the mean over the seeds that both have; p is McNemar's, one number a seed: how likely a split at least so
+    uneven were, if both were equally good.
 
     Args:
         base: the recipe.
         changed: by what was changed about it; one that is not recorded is left out.
+        labels: the actual classes of the images of the validation split, shape (N,).
         logs: the folder of the record.
-        validation: whether the runs are those evaluated on the validation split.
     """
-    groups = {title: recorded(each, logs, validation) for title, each in {f"`{base.name}`": base, **changed}.items()}
-    first = {run.seed: run.accuracy for run in groups[f"`{base.name}`"]}
+    groups = {title: recorded(each, logs, True) for title, each in {f"`{base.name}`": base, **changed}.items()}
+    first = {run.seed: run for run in groups[f"`{base.name}`"]}
     rows = []
     for title, runs in groups.items():
         if runs:
-            gaps = [run.accuracy - first[run.seed] for run in runs if run.seed in first]
+            pairs = [(first[run.seed], run) for run in runs if run is not first.get(run.seed, run)]
+            gaps = [run.accuracy - other.accuracy for other, run in pairs]
+            tests = [mcnemar(labels, other.predictions, run.predictions) for other, run in pairs]
             rows.append(
                 {
                     "recipe": title,
-                    "validation" if validation else "test": percent(runs),
-                    "gap": with_interval(gaps, "+.2f") if gaps and runs is not groups[f"`{base.name}`"] else "",
+                    "validation": percent(runs),
+                    "gap": with_interval(gaps, "+.2f") if gaps else "",
+                    "p": ", ".join(f"{test.p:.2g}" for test in tests),
                     "n": len(runs),
                     "train": with_interval([run.history[-1].train_accuracy for run in runs]),
                 }

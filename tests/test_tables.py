@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -124,8 +126,11 @@ def test_ablations_are_compared_on_the_same_seeds(monkeypatch):
 
     monkeypatch.setattr(tables, "recorded", recorded)
     changed = {"no flip": EXPERIMENTS["fast_without_flip"], "not yet": EXPERIMENTS["fast_with_translation"]}
-    assert tables.ablations(EXPERIMENTS["fast"], changed).to_dict("records") == [
-        {"recipe": "`fast`", "validation": "93.50", "gap": "", "n": 2, "train": "91.00"},
-        {"recipe": "no flip", "validation": "93.50", "gap": "-0.50", "n": 1, "train": "97.00"},
+    labels = np.arange(6)
+    records["fast"] = [replace(run, predictions=labels if run.seed else labels + 1) for run in records["fast"]]
+    records["fast_without_flip"] = [replace(run, predictions=labels + 1) for run in records["fast_without_flip"]]
+    assert tables.ablations(EXPERIMENTS["fast"], changed, labels).to_dict("records") == [
+        {"recipe": "`fast`", "validation": "93.50", "gap": "", "p": "", "n": 2, "train": "91.00"},
+        {"recipe": "no flip", "validation": "93.50", "gap": "-0.50", "p": "0.031", "n": 1, "train": "97.00"},
     ]
     assert all(asked)
