@@ -104,8 +104,8 @@ def _speed_row(model: str, name: str, result: dict) -> dict:
         "network": model,
         "loop": f"{name}, {contender['precision']}" if "precision" in contender else name,
         "images/s": f"{bench.IMAGES / median(seconds):,.0f}",
-        "s/epoch": f"{median(seconds):.3g}",
-        "least to most": f"{min(seconds):.3g} to {max(seconds):.3g}",
+        "s/epoch": _three_digits(median(seconds)),
+        "least to most": f"{_three_digits(min(seconds))} to {_three_digits(max(seconds))}",
         "times plain": f"{median(plain) / median(seconds):.2f}",
         "of the limit": f"{bench.limit_seconds(result) / median(seconds):.1%}",
         "peak memory, MB": f"{contender['peak_mb']:,.0f}",
@@ -125,10 +125,14 @@ def _versions(result: dict) -> dict[str, str]:
 
 def _turns(result: dict) -> str:
     rounds = len(result["contenders"]["ours"]["seconds"])
-    size = "an epoch" if result["steps"] == bench.EPOCH else f"{result['steps']} minibatches of {bench.BATCH_SIZE}"
+    size = "an epoch" if result["steps"] == bench.EPOCH else f"{bench.BATCH_SIZE * result['steps']:,} images"
     return f"{rounds} turns of {size}"
 
 
 def _milliseconds(result: dict, name: str) -> str:
     values = [1000 * seconds / result["steps"] for seconds in result["contenders"][name]["seconds"]]
     return f"{median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+
+
+def _three_digits(value: float) -> str:
+    return f"{float(f'{value:.3g}'):,.0f}" if value >= 1000 else f"{value:.3g}"
