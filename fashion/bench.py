@@ -34,6 +34,7 @@ CHOICES = (
     "choice:fused",
     "choice:fused+kept",
     "choice:fused+kept+short",
+    "choice:fused+kept+stacked",
     "choice:fused+kept+channels-last",
     "choice:fused+kept+bf16",
     "choice:fused+kept+short+bf16",

@@ -34,6 +34,7 @@ def choices(folder: Path = bench.FOLDER) -> str:
             {"step": name.removeprefix("choice:").replace("+", ", ")}
             | {model: _milliseconds(result, name) for model, result in results.items() if name in result["contenders"]}
             for name in bench.CHOICES
+            if any(name in result["contenders"] for result in results.values())
         ]
         parts += [f"{next(iter(results.values()))['hardware']}, milliseconds a step of 64:", markdown(rows)]
     return "\n\n".join(parts)

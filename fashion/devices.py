@@ -53,7 +53,7 @@ def choose_precision(name: str, model: str, device: torch.device) -> str:
     if device.type == "cuda":
         pays = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        pays = device.type == "cpu" and torch.cpu._is_amx_tile_supported() and model not in _FP32_ON_CPU
+        pays = device.type == "cpu" and _multiplies_bfloat16() and model not in _FP32_ON_CPU
     return "bf16" if pays else "fp32"
 
 
@@ -71,6 +71,7 @@ def place(network: nn.Module, model: str, device: torch.device, precision: str) 
     """
     if device.type == "cpu":
         keep_freed_memory()
+        stack_single_channels(network)
     channels_last = device.type == "cuda" or (device.type == "cpu" and model not in _CHANNELS_FIRST_ON_CPU)
     network.to(device, memory_format=torch.channels_last if channels_last else torch.preserve_format)
     if device.type == "cpu" and not channels_last:
@@ -98,6 +99,30 @@ def keep_gradients_channels_last(network: nn.Module) -> nn.Module:
 
 def _channels_last(_: nn.Module, inputs: tuple[Tensor, ...], __: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple(None if each is None else each.contiguous(memory_format=torch.channels_last) for each in inputs)
+
+
+def stack_single_channels(network: nn.Module) -> nn.Module:
+    """Let convolutions from one channel to one, in place, take the images of a minibatch for channels.
+
+    The outcome is the same up to rounding. A CPU computes on several channels at once, and here would have one.
+    """
+    for layer in network.modules():
+        if type(layer) is nn.Conv2d and layer.in_channels == layer.out_channels == 1:
+            layer.__class__ = _StackedConv2d
+    return network
+
+
+class _StackedConv2d(nn.Conv2d):
+    """A convolution from one channel to one, as a depthwise convolution of a single image with B channels."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        number = len(images)
+        stacked = images.transpose(0, 1).contiguous(memory_format=torch.channels_last)
+        kernels = self.weight.expand(number, -1, -1, -1)
+        bias = None if self.bias is None else self.bias.expand(number)
+        return functional.conv2d(stacked, kernels, bias, self.stride, self.padding, self.dilation, number).transpose(
+            0, 1
+        )
 
 
 def shorten_convolutions(network: nn.Module) -> nn.Module:
@@ -194,6 +219,11 @@ class Replayed:
         with torch.cuda.graph(graph, stream=self.stream):
             results = self.function(*arguments)
         return graph, arguments, results
+
+
+def _multiplies_bfloat16() -> bool:
+    """Say whether this CPU has instructions for products in bfloat16: without, they are slower than in float32."""
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
 def keep_freed_memory() -> None:

@@ -7,7 +7,13 @@ from torch import nn
 from torch.nn import functional
 
 from fashion import EXPERIMENTS, FashionError, Loader, build, choose_device, devices, evaluate, fit, resnet18, run
-from fashion.devices import choose_precision, keep_gradients_channels_last, place, shorten_convolutions
+from fashion.devices import (
+    choose_precision,
+    keep_gradients_channels_last,
+    place,
+    shorten_convolutions,
+    stack_single_channels,
+)
 
 CPU = torch.device("cpu")
 
@@ -22,18 +28,20 @@ def test_devices_are_checked():
 
 
 @pytest.mark.parametrize(
-    ("name", "model", "amx", "expected"),
+    ("name", "model", "has", "expected"),
     [
-        ("auto", "NeuralNetwork_v1_5_5", True, "bf16"),
-        ("auto", "NeuralNetwork_v1_5_5", False, "fp32"),
-        ("auto", "resnet18", True, "bf16"),
-        ("auto", "NeuralNetwork_v1", True, "fp32"),
-        ("bf16", "resnet18", False, "bf16"),
-        ("fp32", "NeuralNetwork_v1_5_5", True, "fp32"),
+        ("auto", "NeuralNetwork_v1_5_5", "amx_tile", "bf16"),
+        ("auto", "NeuralNetwork_v1_5_5", "avx512_bf16", "bf16"),
+        ("auto", "NeuralNetwork_v1_5_5", "neither", "fp32"),
+        ("auto", "resnet18", "amx_tile", "bf16"),
+        ("auto", "NeuralNetwork_v1", "amx_tile", "fp32"),
+        ("bf16", "resnet18", "neither", "bf16"),
+        ("fp32", "NeuralNetwork_v1_5_5", "amx_tile", "fp32"),
     ],
 )
-def test_auto_is_what_is_faster_here(monkeypatch, name, model, amx, expected):
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+def test_auto_is_what_is_faster_here(monkeypatch, name, model, has, expected):
+    for unit in ("amx_tile", "avx512_bf16"):
+        monkeypatch.setattr(torch.cpu, f"_is_{unit}_supported", lambda unit=unit: unit == has)
     assert choose_precision(name, model, CPU) == expected
 
 
@@ -47,11 +55,10 @@ def test_bfloat16_is_for_products_only(noise):
     network = build("NeuralNetwork_v1")
     dtypes = {}
 
-    def note(layer, _, output):
-        dtypes[type(layer)] = output.dtype
-
-    for layer in network.modules():
-        layer.register_forward_hook(note)
+    for kind in (nn.Conv2d, nn.Linear, nn.Softmax):
+        for layer in network.modules():
+            if isinstance(layer, kind):
+                layer.register_forward_hook(lambda _, __, output, kind=kind: dtypes.update({kind: output.dtype}))
     model = place(network, "NeuralNetwork_v1", CPU, "bf16")
     outputs = model(noise.images[:64])
     functional.cross_entropy(outputs, noise.labels[:64]).backward()
@@ -105,6 +112,27 @@ def test_a_short_convolution_is_the_whole_one(noise):
     last = short.layer4[1].conv2.weight.grad
     assert last[:, :, 1, 1].abs().min() > 0
     assert last.count_nonzero() == last[:, :, 1, 1].numel()
+
+
+def test_stacked_images_are_convolved_one_by_one(noise):
+    torch.manual_seed(0)
+    plain = build("NeuralNetwork_v1")
+    stacked = place(copy.deepcopy(plain), "NeuralNetwork_v1", CPU, "fp32")
+    sizes = []
+    for layer in (stacked.features[0], stacked.features[2]):
+        assert type(layer) is not nn.Conv2d
+        layer.register_forward_hook(lambda layer, _, output: sizes.append(output.shape))
+    for network in (plain, stacked):
+        functional.cross_entropy(network(noise.images), noise.labels).backward()
+    assert sizes == [(150, 1, 26, 26), (150, 1, 24, 24)]
+    assert torch.allclose(plain(noise.images), stacked(noise.images), atol=1e-6)
+    for (name, one), other in zip(plain.named_parameters(), stacked.parameters(), strict=True):
+        assert torch.allclose(one.grad, other.grad, rtol=1e-3, atol=1e-7), name
+
+
+def test_convolutions_of_several_channels_stay_as_they_are():
+    network = stack_single_channels(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3, groups=2), nn.Conv2d(2, 1, 3)))
+    assert {type(layer) for layer in network} == {nn.Conv2d}
 
 
 def test_a_recorded_precision_must_match_what_is_asked_for(tmp_path, small):

@@ -1,7 +1,7 @@
 """Our step with each choice made by hand, to measure what it is worth: `choice:fused+channels-last+bf16`.
 
-Minibatches lie in memory; "kept" is the allocator that keeps freed memory, "short" and "flatten" stand for
-`shorten_convolutions` and `keep_gradients_channels_last`, and "compile" for `torch.compile`.
+Minibatches lie in memory; "kept" is the allocator that keeps freed memory, "short", "stacked" and "flatten" stand for
+`shorten_convolutions`, `stack_single_channels` and `keep_gradients_channels_last`, and "compile" for `torch.compile`.
 """
 
 import torch
@@ -9,9 +9,15 @@ from contenders.common import BATCH_SIZE, LR, Prepared, momentum, network
 from torch import nn
 
 from fashion import Dataset, Loader, load, train_epoch, training_step
-from fashion.devices import InBfloat16, keep_freed_memory, keep_gradients_channels_last, shorten_convolutions
+from fashion.devices import (
+    InBfloat16,
+    keep_freed_memory,
+    keep_gradients_channels_last,
+    shorten_convolutions,
+    stack_single_channels,
+)
 
-CHOICES = {"eager", "fused", "channels-last", "bf16", "kept", "short", "flatten", "compile"}
+CHOICES = {"eager", "fused", "channels-last", "bf16", "kept", "short", "stacked", "flatten", "compile"}
 
 
 def prepare(model: str, device: str, options: str) -> Prepared:
@@ -26,6 +32,8 @@ def prepare(model: str, device: str, options: str) -> Prepared:
         placed.to(memory_format=torch.channels_last)
     if "short" in chosen:
         shorten_convolutions(placed)
+    if "stacked" in chosen:
+        stack_single_channels(placed)
     if "flatten" in chosen:
         keep_gradients_channels_last(placed)
     if "bf16" in chosen:
