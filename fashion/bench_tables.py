@@ -67,7 +67,9 @@ def profile(folder: Path = bench.FOLDER) -> str:
             for name, contender in result["contenders"].items():
                 turns = contender["milliseconds"]
                 parts = {part: f"{median(turn[part] for turn in turns):.2f}" for part in turns[0]}
-                rows.append({"network": model, "loop": name.removeprefix("profile:"), **parts})
+                rows.append(
+                    {"network": model, "loop": name.removeprefix("profile:"), **parts, "hardware": result["hardware"]}
+                )
     return markdown(rows)
 
 

@@ -212,7 +212,7 @@ def bench_command(
 ) -> None:
     """Time the training loop beside plain PyTorch, Lightning, fastai, and the machine's limit, in turns.
 
-    Needs `pip install -e ".[bench]"`, and a machine that does nothing else.
+    Needs the extra "bench", and a machine that does nothing else.
     """
     where = choose_device(device)
     if suite not in bench.SUITES:

@@ -55,9 +55,9 @@ def published(logs: Path | str = MODEL_LOGS) -> Records:
 
 
 def learners(logs: Path | str = MODEL_LOGS) -> Records:
-    """Load the recorded runs of each network that learns: all experiments but v1 and its halfway repairs."""
-    chosen = (each for each in EXPERIMENTS.values() if each.model != "NeuralNetwork_v1" or each.name == "v1_fixed")
-    return {each: runs for each in chosen if (runs := recorded(each, logs))}
+    """Load the recorded runs of each experiment whose mean accuracy after the last epoch is above 50%."""
+    records = {each: runs for each in EXPERIMENTS.values() if (runs := recorded(each, logs))}
+    return {each: runs for each, runs in records.items() if np.mean([run.accuracy for run in runs]) > 50}
 
 
 def learner_runs(logs: Path | str = MODEL_LOGS) -> list[Run]:

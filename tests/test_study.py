@@ -17,12 +17,13 @@ def run_of(seed, accuracy, predictions=LABELS, epochs=10):
 
 @pytest.fixture
 def records(monkeypatch):
-    """A record of three experiments: v1, which learns nothing, and two that miss the first ankle boot."""
+    """A record of four experiments: two that learn little or nothing, and two that miss the first ankle boot."""
     missing = LABELS.copy()
     missing[0] = 7
     made = {
         "v1": [run_of(0, 10.0, np.zeros_like(LABELS))],
         "v1_fixed": [run_of(0, 83.0, missing)],
+        "v1_5_5_noBN_lrx2": [run_of(0, 30.0, np.full_like(LABELS, 9))],
         "v1_5_5_lrx2": [run_of(0, 91.0, missing), run_of(1, 92.0, missing)],
     }
     monkeypatch.setattr(study, "recorded", lambda experiment, *_: made.get(experiment.name, []))
