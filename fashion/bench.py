@@ -36,6 +36,7 @@ CHOICES = (
     "choice:fused+kept+short",
     "choice:fused+kept+stacked",
     "choice:fused+kept+channels-last",
+    "choice:fused+kept+stacked+channels-last",
     "choice:fused+kept+bf16",
     "choice:fused+kept+short+bf16",
     "choice:fused+kept+channels-last+bf16",

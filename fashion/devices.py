@@ -16,6 +16,8 @@ from fashion.settings import FashionError
 
 PRECISIONS = ("auto", "fp32", "bf16")
 
+_IN_BFLOAT16 = ("AMX", "AVX512_BF16")  # a CPU without either multiplies in bfloat16 far more slowly than in float32
+
 # What does not follow the rule on a CPU: there this network is slower in bfloat16, and that one with channels last.
 _FP32_ON_CPU = ("NeuralNetwork_v1",)
 _CHANNELS_FIRST_ON_CPU = ("resnet18", "resnet18_scratch")
@@ -53,7 +55,7 @@ def choose_precision(name: str, model: str, device: torch.device) -> str:
     if device.type == "cuda":
         pays = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        pays = device.type == "cpu" and _multiplies_bfloat16() and model not in _FP32_ON_CPU
+        pays = device.type == "cpu" and instructions() in _IN_BFLOAT16 and model not in _FP32_ON_CPU
     return "bf16" if pays else "fp32"
 
 
@@ -221,9 +223,11 @@ class Replayed:
         return graph, arguments, results
 
 
-def _multiplies_bfloat16() -> bool:
-    """Say whether this CPU has instructions for products in bfloat16: without, they are slower than in float32."""
-    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+def instructions() -> str:
+    """Name the instructions that matter most for products on this CPU, such as "AMX" or "AVX2"."""
+    if torch.cpu._is_amx_tile_supported():
+        return "AMX"
+    return "AVX512_BF16" if torch.cpu._is_avx512_bf16_supported() else torch.backends.cpu.get_cpu_capability()
 
 
 def keep_freed_memory() -> None:

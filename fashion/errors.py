@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from fashion.data import CLASSES
 from fashion.runs import Run
@@ -23,6 +24,18 @@ def confusion(labels: np.ndarray, runs: Sequence[Run]) -> np.ndarray:
     for run in runs:
         np.add.at(counts, (labels, run.predictions), 1)
     return 100 * counts / counts.sum(axis=1, keepdims=True)
+
+
+def most_confused(matrix: np.ndarray, number: int = 6) -> pd.DataFrame:
+    """Tabulate the errors that are most frequent: `actual`, `given`, and `percent` of the images of the actual class.
+
+    Args:
+        matrix: as `confusion` returns it, shape (10, 10).
+        number: of rows, the most frequent first.
+    """
+    table = pd.DataFrame(matrix, CLASSES, CLASSES).rename_axis("actual").reset_index()
+    pairs = table.melt("actual", var_name="given", value_name="percent").query("actual != given")
+    return pairs.nlargest(number, "percent").round(1).reset_index(drop=True)
 
 
 def missed(labels: np.ndarray, runs: Sequence[Run]) -> np.ndarray:

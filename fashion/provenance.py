@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 import torchvision
 
+from fashion.devices import instructions
 from fashion.settings import ROOT
 
 
@@ -31,7 +32,9 @@ def _hardware(device: torch.device) -> str:
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     name = names[0] if names else platform.processor() or platform.machine()
-    return f"{name}, {torch.get_num_threads()} threads" if device.type == "cpu" else f"{name}, {device.type}"
+    if device.type != "cpu":
+        return f"{name}, {device.type}"
+    return f"{name} ({instructions()}), {torch.get_num_threads()} threads"
 
 
 def _git_commit() -> str | None:

@@ -11,13 +11,13 @@ from PIL import Image
 
 from fashion import bench, bench_tables, models, plotting, study, tables
 from fashion.data import load
-from fashion.errors import missed, votes
+from fashion.errors import confusion, missed, most_confused, votes
 from fashion.experiments import EXPERIMENTS, LEARNING_RATE_EPOCHS, Experiment
 from fashion.runs import recorded
 from fashion.settings import MODEL_LOGS, ROOT, FashionError
 
 README = ROOT / "README.md"
-_SHOWN = ("v1", "v1_5_5", "v1_5_5_BN", "resnet18", "fast")  # the experiments whose models the README shows
+_SHOWN = ("v1", "v1_5_5", "v1_5_5_BN", "resnet18", "fast", "final")  # the experiments whose models the README shows
 
 
 def write(readme: Path = README, logs: Path | str = MODEL_LOGS, benchmarks: Path = bench.FOLDER) -> list[Path]:
@@ -54,6 +54,7 @@ def _documents(readme: Path, logs: Path | str, benchmarks: Path) -> dict[Path, d
             "learning rates": partial(_learning_rates, logs),
             "missed": partial(_missed, logs),
             "times": partial(_times, logs),
+            "confused": partial(_confused, logs),
             "ablations": partial(_ablations, logs),
             "performance": partial(bench_tables.performance, benchmarks),
         },
@@ -83,7 +84,9 @@ def _model(experiment: Experiment, logs: Path | str) -> str:
     """Write a model's folded block: its source, its layers, its curves."""
     network = models.resnet18(pretrained=False) if experiment.model == "resnet18" else models.build(experiment.model)
     factory = models.MODELS[experiment.model]
-    source = inspect.getsource(getattr(factory, "func", factory))
+    classes = (type(part) for part in network.modules() if type(part).__module__ == models.__name__)
+    parts = dict.fromkeys([getattr(factory, "func", factory), *classes])
+    source = "\n\n".join(inspect.getsource(part) for part in parts)
     return "\n".join(
         [
             f"<details>\n<summary><b>{experiment.name}</b>: source, layers, curves</summary>\n",
@@ -123,6 +126,11 @@ def _ablations(logs: Path | str) -> str:
 
 def _times(logs: Path | str) -> str:
     return tables.markdown(tables.times(study.fast(), study.test_images().labels.numpy(), logs))
+
+
+def _confused(logs: Path | str) -> str:
+    matrix = confusion(study.test_images().labels.numpy(), recorded(EXPERIMENTS["fast"], logs))
+    return tables.markdown(most_confused(matrix))
 
 
 def _learning_rates(logs: Path | str) -> str:

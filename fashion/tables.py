@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fashion.experiments import Experiment
-from fashion.probabilities import accuracy, mirrored
+from fashion.probabilities import accuracy, ensemble, mirrored
 from fashion.runs import Run, recorded
 from fashion.settings import MODEL_LOGS
 from fashion.statistics import epochs_to, mcnemar, mean_interval
@@ -36,13 +36,14 @@ def results(experiments: Iterable[Experiment], logs: Path | str = MODEL_LOGS, va
     """Tabulate the recorded runs of experiments, one row each; one that is neither recorded nor published is left out.
 
     Accuracies are in percent, after the last epoch; the gap is ours minus the published one, in points; seconds are
-    the median over all epochs of all seeds.
+    the median over all epochs of all seeds, one number for each hardware, in the same order.
     """
     rows = []
     for experiment in experiments:
         runs = recorded(experiment, logs, validation)
         if runs or experiment.published is not None:
-            seconds = [epoch.seconds for run in runs for epoch in run.history]
+            machines = _by_hardware(runs).values()
+            seconds = [median(epoch.seconds for run in each for epoch in run.history) for each in machines]
             rows.append(
                 {
                     "experiment": experiment.name,
@@ -51,7 +52,7 @@ def results(experiments: Iterable[Experiment], logs: Path | str = MODEL_LOGS, va
                     "gap": _gap(experiment, runs),
                     "n": len(runs),
                     "epochs": experiment.epochs,
-                    "s/epoch": f"{median(seconds):.1f}" if runs else "",
+                    "s/epoch": "; ".join(f"{each:.1f}" for each in seconds),
                     "hardware": _hardware(runs),
                     "command": f"`fashion run {experiment.name} --seeds {seeds(runs) or '0-4'}`",
                 }
@@ -124,7 +125,8 @@ def times(experiments: Iterable[Experiment], labels: np.ndarray, logs: Path | st
     """Tabulate how long recorded experiments train and how accurate they are then; one without a record is left out.
 
     Seconds are of training alone, without imports, loading and tests; accuracies in percent after the last epoch, once
-    from each image as it is, and once averaged with its mirror image. Means over n seeds, with intervals from three on.
+    from each image as it is, and once averaged with its mirror image. Means over n seeds, with intervals from three on;
+    "ensemble" is one number, of the probabilities of all seeds and both images averaged.
 
     Args:
         experiments: whose runs keep outputs.
@@ -142,6 +144,7 @@ def times(experiments: Iterable[Experiment], labels: np.ndarray, logs: Path | st
                     "seconds": with_interval([run.info["train_seconds"] for run in runs], ".1f"),
                     "accuracy": percent(runs),
                     "with mirror images": with_interval([accuracy(mirrored(run), labels) for run in runs]),
+                    "ensemble": f"{accuracy(ensemble(runs), labels):.2f}" if len(runs) > 1 else "",
                     "n": len(runs),
                     "hardware": _hardware(runs),
                     "command": f"`fashion run {experiment.name} --seeds {seeds(runs)}`",
@@ -190,8 +193,18 @@ def markdown(rows: list[dict] | pd.DataFrame) -> str:
     return pd.DataFrame(rows).astype(object).fillna("").to_markdown(index=False, disable_numparse=True)
 
 
+def _by_hardware(runs: list[Run]) -> dict[str, list[Run]]:
+    """Group runs by what they ran on, and in which precision."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(f"{run.info['hardware']}, {run.info['precision']}", []).append(run)
+    return groups
+
+
 def _hardware(runs: list[Run]) -> str:
-    return "; ".join(sorted({f"{run.info['hardware']}, {run.info['precision']}" for run in runs}))
+    """Name what runs ran on, and where that is not one thing, which seeds ran on each."""
+    groups = _by_hardware(runs)
+    return "; ".join(f"{name} (seeds {seeds(each)})" if len(groups) > 1 else name for name, each in groups.items())
 
 
 def _epochs_to(accuracies: list[list[float]], threshold: float) -> str:

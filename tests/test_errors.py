@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fashion import Run
-from fashion.errors import confusion, missed, votes
+from fashion.errors import confusion, missed, most_confused, votes
 
 LABELS = np.arange(10).repeat(2)  # two images of each class
 
@@ -20,6 +20,16 @@ def test_confusion_is_averaged_over_runs():
     assert matrix[0, [0, 3, 6]] == pytest.approx([62.5, 12.5, 25])  # 5, 1 and 2 of the 8 times
     assert matrix[9, [5, 9]] == pytest.approx([12.5, 87.5])
     assert np.count_nonzero(matrix - np.diag(matrix.diagonal())) == 3
+
+
+def test_the_most_frequent_errors_come_first():
+    matrix = confusion(LABELS, [predicting(i0=6, i1=6, i19=5), predicting(i0=6, i4=3)])
+    first, *others = most_confused(matrix, 3).to_dict("records")
+    assert first == {"actual": "T-shirt/top", "given": "Shirt", "percent": 75.0}
+    assert sorted((each["actual"], each["given"], each["percent"]) for each in others) == [
+        ("Ankle boot", "Sandal", 25.0),
+        ("Pullover", "Dress", 25.0),
+    ]
 
 
 def test_what_every_run_misses_comes_with_the_most_agreement_first():

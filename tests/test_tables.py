@@ -46,6 +46,17 @@ def test_results_have_every_published_row_and_the_gap(monkeypatch):
     assert "gap" not in tables.results([EXPERIMENTS["v1_logits"]])
 
 
+def test_seconds_are_told_apart_by_hardware(monkeypatch):
+    first, second, third = runs_of([90.0], [90.0], [90.0])
+    elsewhere = Run(
+        third.info | {"hardware": "another", "precision": "fp32"}, [Epoch(1, 1.0, 0.0, 1.0, 90.0, 7.0)], None
+    )
+    monkeypatch.setattr(tables, "recorded", lambda *_: [first, second, elsewhere])
+    (row,) = tables.results([EXPERIMENTS["v1_5_5"]]).to_dict("records")
+    assert row["s/epoch"] == "2.0; 7.0"
+    assert row["hardware"] == "a machine, bf16 (seeds 0,1); another, fp32 (seeds 2)"
+
+
 def test_epochs_to_a_threshold_count_the_seeds_that_get_there():
     arms = {
         "slow": runs_of([70, 84, 86, 91], [70, 80, 80, 99], [86, 87, 88, 89]),
@@ -106,6 +117,7 @@ def test_times_are_means_over_seeds(monkeypatch):
             "seconds": "12.0",
             "accuracy": "94.00",
             "with mirror images": "50.00",
+            "ensemble": "50.00",
             "n": 2,
             "hardware": "a machine, bf16",
             "command": "`fashion run fast --seeds 0,1`",
