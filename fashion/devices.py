@@ -122,9 +122,8 @@ class _StackedConv2d(nn.Conv2d):
         stacked = images.transpose(0, 1).contiguous(memory_format=torch.channels_last)
         kernels = self.weight.expand(number, -1, -1, -1)
         bias = None if self.bias is None else self.bias.expand(number)
-        return functional.conv2d(stacked, kernels, bias, self.stride, self.padding, self.dilation, number).transpose(
-            0, 1
-        )
+        convolved = functional.conv2d(stacked, kernels, bias, self.stride, self.padding, self.dilation, number)
+        return convolved.transpose(0, 1)
 
 
 def shorten_convolutions(network: nn.Module) -> nn.Module:
