@@ -48,6 +48,7 @@ def _documents(readme: Path, logs: Path | str, benchmarks: Path) -> dict[Path, d
     return {
         readme: {
             "results": lambda: tables.markdown(tables.results(study.published(logs), logs)),
+            "agreement": lambda: tables.agreement(study.published(logs), logs),
             **{name: partial(_model, EXPERIMENTS[name], logs) for name in _SHOWN},
             "variants": lambda: tables.markdown(tables.results((e for e in rows if _is_variant(e)), logs)),
             "curves": partial(_curves_of_learning_rates, logs),

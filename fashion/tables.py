@@ -61,6 +61,23 @@ def results(experiments: Iterable[Experiment], logs: Path | str = MODEL_LOGS, va
     return table.loc[:, (table != "").any()]
 
 
+def agreement(experiments: Iterable[Experiment], logs: Path | str = MODEL_LOGS) -> str:
+    """Say for which published experiments the published accuracy lies within our 95% interval, and for which not."""
+    rows: dict[str, list[str]] = {"within": [], "outside": [], "too few": []}
+    for experiment in experiments:
+        accuracies = [run.accuracy for run in recorded(experiment, logs)]
+        place = "too few"
+        if len(accuracies) >= 3:
+            mean, half = mean_interval(accuracies)
+            place = "within" if abs(mean - experiment.published) <= half else "outside"
+        rows[place].append(f"`{experiment.name}`")
+    within, outside, few = (", ".join(names) or "none" for names in rows.values())
+    return (
+        f"The published accuracy lies within our interval: {within}. It lies outside: {outside}. "
+        f"Too few seeds for an interval: {few}."
+    )
+
+
 def by_seed(groups: dict[str, list[Run]]) -> pd.DataFrame:
     """Tabulate last-epoch accuracies in percent: a row for each group of runs, a column for each seed, their mean."""
     table = pd.DataFrame({name: {f"seed {run.seed}": run.accuracy for run in runs} for name, runs in groups.items()}).T

@@ -46,6 +46,20 @@ def test_results_have_every_published_row_and_the_gap(monkeypatch):
     assert "gap" not in tables.results([EXPERIMENTS["v1_logits"]])
 
 
+def test_the_published_accuracy_lies_within_the_interval_or_not(monkeypatch):
+    records = {
+        "v1": runs_of([9.9], [10.0], [10.2]),
+        "v1_5_5_lrx2": runs_of([91.5], [91.5], [91.5]),  # published 91.6
+        "v1_5_5": runs_of([72.8], [72.8]),
+    }
+    monkeypatch.setattr(tables, "recorded", lambda experiment, *_: records.get(experiment.name, []))
+    names = ("v1", "v1_5_5", "v1_5_5_lrx2", "resnet18")
+    assert tables.agreement(EXPERIMENTS[name] for name in names) == (
+        "The published accuracy lies within our interval: `v1`. It lies outside: `v1_5_5_lrx2`. "
+        "Too few seeds for an interval: `v1_5_5`, `resnet18`."
+    )
+
+
 def test_seconds_are_told_apart_by_hardware(monkeypatch):
     first, second, third = runs_of([90.0], [90.0], [90.0])
     elsewhere = Run(
