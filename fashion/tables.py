@@ -221,7 +221,9 @@ def _by_hardware(runs: list[Run]) -> dict[str, list[Run]]:
 def _hardware(runs: list[Run]) -> str:
     """Name what runs ran on, and where that is not one thing, which seeds ran on each."""
     groups = _by_hardware(runs)
-    return "; ".join(f"{name} (seeds {seeds(each)})" if len(groups) > 1 else name for name, each in groups.items())
+    if len(groups) == 1:
+        return next(iter(groups))
+    return "; ".join(f"{name} (seed{'s' * (len(each) > 1)} {seeds(each)})" for name, each in groups.items())
 
 
 def _epochs_to(accuracies: list[list[float]], threshold: float) -> str:

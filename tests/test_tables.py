@@ -68,7 +68,7 @@ def test_seconds_are_told_apart_by_hardware(monkeypatch):
     monkeypatch.setattr(tables, "recorded", lambda *_: [first, second, elsewhere])
     (row,) = tables.results([EXPERIMENTS["v1_5_5"]]).to_dict("records")
     assert row["s/epoch"] == "2.0; 7.0"
-    assert row["hardware"] == "a machine, bf16 (seeds 0,1); another, fp32 (seeds 2)"
+    assert row["hardware"] == "a machine, bf16 (seeds 0,1); another, fp32 (seed 2)"
 
 
 def test_epochs_to_a_threshold_count_the_seeds_that_get_there():
