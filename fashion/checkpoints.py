@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -55,7 +55,10 @@ class Checkpoint:
     def restore(self, state: dict) -> list[Epoch]:
         """Put the parts and the generators back into a state that was read, and return its history."""
         for name, part in self.parts.items():
-            part.load_state_dict(state[name])
+            if isinstance(part, Optimizer):
+                _restore_optimiser(part, state[name])
+            else:
+                part.load_state_dict(state[name])
         for name, (_, put) in self._generators().items():
             if name in state["generators"]:  # a run may continue on another device
                 put(state["generators"][name])
@@ -71,3 +74,12 @@ class Checkpoint:
             module = torch.get_device_module(device)
             generators[device] = (module.get_rng_state, module.set_rng_state)
         return generators
+
+
+def _restore_optimiser(optimiser: Optimizer, state: dict) -> None:
+    """Load a state, but leave a learning rate that is a tensor where it is: a CUDA graph will read it there."""
+    rates = [group["lr"] for group in optimiser.param_groups]
+    optimiser.load_state_dict(state)
+    for group, rate in zip(optimiser.param_groups, rates, strict=True):
+        saved = float(group["lr"])
+        group["lr"] = rate.fill_(saved) if isinstance(rate, Tensor) else saved
