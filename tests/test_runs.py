@@ -145,17 +145,22 @@ EVERYTHING = replace(
 )
 
 
-def test_a_run_with_every_ingredient_continues_to_the_same_end(tmp_path, small):
-    straight = run(EVERYTHING, 0, logs=tmp_path / "straight", data=small)
-    assert outcome(straight) != outcome(run(LEARNER, 0, logs=tmp_path / "plain", data=small))
+NEEDS_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NEEDS_CUDA)])
+def test_a_run_with_every_ingredient_continues_to_the_same_end(tmp_path, small, device):
+    data = tuple(Dataset(*(tensor.to(device) for tensor in each)) for each in small)
+    straight = run(EVERYTHING, 0, logs=tmp_path / "straight", data=data)
+    assert outcome(straight) != outcome(run(LEARNER, 0, logs=tmp_path / "plain", data=data))
 
     def stop(history):
         if len(history) == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(EVERYTHING, 0, logs=tmp_path / "halves", data=small, after_epoch=stop)
-    assert outcome(run(EVERYTHING, 0, logs=tmp_path / "halves", data=small)) == outcome(straight)
+        run(EVERYTHING, 0, logs=tmp_path / "halves", data=data, after_epoch=stop)
+    assert outcome(run(EVERYTHING, 0, logs=tmp_path / "halves", data=data)) == outcome(straight)
 
 
 @pytest.mark.parametrize(
