@@ -77,8 +77,8 @@ def bench(
         tell: called with a line for each measurement.
 
     Returns:
-        What `<device>.json` has for the network: where it ran, `steps`, and for each contender the seconds to its first
-        step (imports, data and compilation included), its peak memory in MB, and the seconds of each turn.
+        What `<hardware>.json` has for the network: where it ran, `steps`, and for each contender the seconds to its
+        first step (imports, data and compilation included), its peak memory in MB, and the seconds of each turn.
 
     Raises:
         FashionError: this is no clone of the repository, there is no such model, or a contender failed.

@@ -15,7 +15,7 @@ from fashion.training import Epoch
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything a run changes as it goes, and the file that keeps it after each epoch.
+    """Everything a run changes as it goes, and the file that keeps it.
 
     Attributes:
         path: the file.

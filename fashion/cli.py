@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
 def list_command(
     logs: Annotated[Path, typer.Option(help="Folder of the record.", show_default="model_logs")] = MODEL_LOGS,
 ) -> None:
-    """List every experiment: its model and recipe, the recorded seeds, and their mean accuracies."""
+    """List every experiment: its model, epochs and learning rate, the recorded seeds, and their mean accuracies."""
     rows = []
     for experiment in EXPERIMENTS.values():
         tested, validated = (runs.recorded(experiment, logs, validation) for validation in (False, True))
@@ -110,10 +110,11 @@ def run_command(
     options = {"logs": logs, "validation": validation, "precision": precision, "retrain": retrain}
     options |= {"checkpoint_every": checkpoint_every, "until": until}
     options["data"] = split(train) if validation else (train, test)
+    # All training comes first: figures that are redrawn in model_logs/ would mark the next record's commit as dirty.
+    done = [[_run_seed(experiment, seed, options) for seed in numbers] for experiment in experiments]
     rows, figures = [], []
-    for experiment in experiments:
-        done = [_run_seed(experiment, seed, options) for seed in numbers]
-        mine = runs.recorded(experiment, writable(logs), validation) or done
+    for experiment, trained in zip(experiments, done, strict=True):
+        mine = runs.recorded(experiment, writable(logs), validation) or trained
         figures += plotting.save_curves(experiment, mine, logs / "validation" if validation else logs)
         as_recorded = experiment == EXPERIMENTS[experiment.name]  # not with another number of epochs
         study = runs.recorded(experiment, MODEL_LOGS, validation) if as_recorded else []
@@ -181,10 +182,10 @@ def export_command(
 def report_command(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if something is stale.")] = False,
 ) -> None:
-    """Write the README's table and the study's curves from the records in model_logs/."""
+    """Write the generated parts of both READMEs, and every figure, from the records and the measurements."""
     if check:
         report.check()
-        typer.echo("README.md and the curves are as the records have them.")
+        typer.echo("Both READMEs and all figures are as the records and the measurements have them.")
         return
     for path in report.write():
         typer.echo(path.relative_to(ROOT))

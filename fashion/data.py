@@ -82,7 +82,8 @@ def split(train: Dataset) -> tuple[Dataset, Dataset]:
 class Loader:
     """Minibatches of a `Dataset`: each image exactly once an epoch, the last batch as short as it comes.
 
-    Iterating yields pairs of images, shape (B, 1, 28, 28), and labels, shape (B,), on the dataset's device.
+    Iterating yields pairs of images, shape (B, 1, 28, 28), and labels, shape (B,) or, where images are mixtures,
+    (B, 10), on the dataset's device.
 
     Args:
         dataset: what to iterate over.

@@ -60,7 +60,10 @@ def choose_precision(name: str, model: str, device: torch.device) -> str:
 
 
 def place(network: nn.Module, model: str, device: torch.device, precision: str) -> nn.Module:
-    """Put a network on a device, in place, in the memory layout that is fastest for it there.
+    """Put a network on a device, in place, and let it compute there in the way that is fastest for it.
+
+    That is a memory layout and, on a CPU, other forms of some convolutions, of the same outcome up to rounding; and the
+    process keeps the memory that it frees.
 
     Args:
         network: what to train.

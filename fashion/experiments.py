@@ -87,6 +87,9 @@ def _v1_variants() -> Iterator[Experiment]:
             )
 
 
+V1_COMBINATIONS = ("v1", *(experiment.name for experiment in _v1_variants()))
+
+
 def _by_name(*experiments: Experiment) -> dict[str, Experiment]:
     table = {experiment.name: experiment for experiment in experiments}
     if len(table) < len(experiments):

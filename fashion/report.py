@@ -21,7 +21,7 @@ _SHOWN = ("v1", "v1_5_5", "v1_5_5_BN", "resnet18", "fast", "final")  # the exper
 
 
 def write(readme: Path = README, logs: Path | str = MODEL_LOGS, benchmarks: Path = bench.FOLDER) -> list[Path]:
-    """Draw every figure and write every table that records or measurements have changed; return the files."""
+    """Draw every figure and write every generated part of the READMEs; return the files."""
     texts = {path: _with_blocks(path, blocks) for path, blocks in _documents(readme, logs, benchmarks).items()}
     figures = [plotting.save(draw(), path, source) for path, source, draw in _figures(logs, benchmarks)]
     for path, text in texts.items():

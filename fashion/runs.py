@@ -62,7 +62,7 @@ class Run:
 
     @property
     def accuracy(self) -> float:
-        """Test accuracy after the last epoch, in percent: the result of a run."""
+        """Accuracy after the last epoch, in percent, on the test set or the validation split: the result of a run."""
         return self.history[-1].test_accuracy
 
 

@@ -11,7 +11,7 @@ from fashion.experiments import Experiment
 from fashion.probabilities import accuracy, ensemble, mirrored
 from fashion.runs import Run, recorded
 from fashion.settings import MODEL_LOGS
-from fashion.statistics import epochs_to, mcnemar, mean_interval
+from fashion.statistics import McNemar, epochs_to, mcnemar, mean_interval
 
 
 def with_interval(values: list[float], form: str = ".2f") -> str:
@@ -111,7 +111,7 @@ def compare(pairs: dict[str, tuple[list[Run], list[Run]]], labels: np.ndarray) -
     """Tabulate how far pairs of groups of runs differ after the last epoch, on their common seeds; one row each.
 
     "only first" and "only second" count the test images that just one of the two has right, one number a seed, and p is
-    McNemar's: how likely a split at least so uneven were, if both were equally good.
+    McNemar's: the probability of a split at least this uneven if both networks were equally good.
 
     Args:
         pairs: first and second by name; a pair without a common seed is left out.
@@ -132,7 +132,7 @@ def compare(pairs: dict[str, tuple[list[Run], list[Run]]], labels: np.ndarray) -
                     ),
                     "only first": ", ".join(str(test.first_only) for test in tests),
                     "only second": ", ".join(str(test.second_only) for test in tests),
-                    "p": ", ".join(f"{test.p:.2g}" for test in tests),
+                    "p": ", ".join(map(_p, tests)),
                 }
             )
     return pd.DataFrame(rows)
@@ -175,8 +175,8 @@ def ablations(
 ) -> pd.DataFrame:
     """Tabulate what changes to a recipe do to its accuracy on the validation split: in percent, and as gaps in points.
 
-    A gap is the mean over the seeds that both have; p is McNemar's, one number a seed: how likely a split at least so
-    uneven were, if both were equally good.
+    A gap is the mean over the seeds that both have; p is McNemar's, one number a seed: the probability of a split at
+    least this uneven if both networks were equally good.
 
     Args:
         base: the recipe.
@@ -197,12 +197,16 @@ def ablations(
                     "recipe": title,
                     "validation": percent(runs),
                     "gap": with_interval(gaps, "+.2f") if gaps else "",
-                    "p": ", ".join(f"{test.p:.2g}" for test in tests),
+                    "p": ", ".join(map(_p, tests)),
                     "n": len(runs),
                     "train": with_interval([run.history[-1].train_accuracy for run in runs]),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _p(test: McNemar) -> str:
+    return f"{test.p:.2g}" if test.p else "< 1e-300"
 
 
 def markdown(rows: list[dict] | pd.DataFrame) -> str:

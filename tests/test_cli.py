@@ -71,6 +71,16 @@ def test_run_trains_compares_and_says_where_the_plots_are(capsys, tmp_path, monk
     assert code == 0 and "v1 seed 0  epoch 1/5" in out
 
 
+def test_nothing_is_drawn_before_all_is_trained(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHION_QUICK", "1")
+    trained = []
+    monkeypatch.setattr(
+        cli.plotting, "save_curves", lambda *_: trained.append(len(list(tmp_path.glob("*/seed_0")))) or []
+    )
+    assert call(capsys, "run", "v1", "v1_logits", "--logs", str(tmp_path))[0] == 0
+    assert trained == [2, 2]
+
+
 def test_a_run_that_diverges_is_one_line_and_code_1(capsys, tmp_path, monkeypatch):
     def diverge(*_, **__):
         raise FloatingPointError("epoch 2, step 7: the loss is nan")

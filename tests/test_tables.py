@@ -102,6 +102,13 @@ def test_comparisons_are_on_common_seeds_and_the_same_images():
     }
 
 
+def test_what_is_too_small_to_write_is_not_called_zero():
+    labels = np.zeros(5000)
+    right, wrong = runs_of([100.0], predictions=labels), runs_of([0.0], predictions=labels + 1)
+    (row,) = tables.compare({"pair": (right, wrong)}, labels).to_dict("records")
+    assert row["p"] == "< 1e-300"
+
+
 def test_tables_in_markdown_leave_gaps_empty():
     assert tables.markdown([{"a": "1.50"}, {"b": 2}]).splitlines()[2].split("|")[1:3] == [" 1.50 ", "     "]
 
