@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
@@ -85,6 +86,10 @@ def bench(
     """
     if model not in MODELS:
         raise FashionError(f"there is no model {model!r}: fashion/models.py has {', '.join(MODELS)}")
+    contenders = tuple(contenders)
+    for name in ("lightning", "fastai"):
+        if name in contenders and not find_spec(name):
+            raise FashionError(f'{name} is not installed: pip install -e ".[bench]", or leave it out with --contenders')
     if not (FOLDER / "worker.py").exists():
         raise FashionError(f"{FOLDER} has no worker.py: run this in a clone of the repository")
     steps = steps or (CPU_STEPS.get(model, EPOCH) if device.type == "cpu" else EPOCH)

@@ -95,7 +95,8 @@ def run_command(
     retrain: Annotated[bool, typer.Option("--retrain", help="Train again what is recorded.")] = False,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")] = 1,
     max_minutes: Annotated[
-        float, typer.Option(min=0, help="Stop at the end of an epoch before this time is up.", show_default="no limit")
+        float,
+        typer.Option(min=0, help="Stop after an epoch, one at least, before this time is up.", show_default="no limit"),
     ] = math.inf,
 ) -> None:
     """Train experiments, or load what is recorded of them, and compare them with the study's record.

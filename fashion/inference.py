@@ -85,12 +85,17 @@ def predict(
     Raises:
         FashionError: the file cannot be read as an image, or the image is empty.
     """
-    if isinstance(image, str | Path):
-        image = images.read(image)
+    file = image if isinstance(image, str | Path) else None
+    if file is not None:
+        image = images.read(file)
     elif not isinstance(image, Image.Image):
         image = _from_array(np.asarray(image))
+    try:
+        prepared = images.prepare(image)
+    except FashionError as error:
+        raise FashionError(f"{file}: {error}" if file is not None else str(error)) from error
     with torch.no_grad():
-        probabilities = (classifier or load())(images.to_tensor(images.prepare(image)))[0]
+        probabilities = (classifier or load())(images.to_tensor(prepared))[0]
     order = probabilities.argsort(descending=True).tolist()
     return Prediction(CLASSES[order[0]], {CLASSES[label]: float(probabilities[label]) for label in order})
 
@@ -101,7 +106,10 @@ def _from_array(pixels: np.ndarray) -> Image.Image:
             raise TypeError("not uint8")
         return Image.fromarray(pixels)
     except (TypeError, ValueError) as error:
-        raise FashionError(f"{pixels.dtype} of shape {pixels.shape} is no picture: {error}") from error
+        raise FashionError(
+            f"{pixels.dtype} of shape {pixels.shape} is no picture ({error}): it takes uint8, shape (H, W), (H, W, 3) or "
+            "(H, W, 4)"
+        ) from error
 
 
 def pack(weights: Path | str, temperature: float, path: Path | str = SHIPPED) -> Path:

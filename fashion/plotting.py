@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter, ScalarFormatter
 from PIL import Image
@@ -54,7 +55,7 @@ def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _widen(axes, 5 if metric == "accuracy" else 0.05)
     if metric == "accuracy":
-        axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
+        _in_percent(axes.yaxis)
         axes.set_ylim(top=min(axes.get_ylim()[1], 100))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, frameon=False)  # below: it hides no curve
     return figure
@@ -177,7 +178,7 @@ def final_accuracies(groups: dict[str, Sequence[Run]]) -> Figure:
         yticklabels=list(groups),
     )
     axes.invert_yaxis()
-    axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
+    _in_percent(axes.xaxis)
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(handles[:2], labels[:2])
     return figure
@@ -204,7 +205,7 @@ def published_and_ours(groups: dict[Experiment, Sequence[Run]]) -> Figure:
             if experiment.published is not None:
                 axes.plot(experiment.published, row, "D", color="black", fillstyle="none", label="published, one run")
         axes.set(xlim=limits, ylim=(len(groups) - 0.5, -0.5), xlabel="test accuracy after the last epoch")
-        axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
+        _in_percent(axes.xaxis)
         axes.grid(axis="y", alpha=0.3)
         axes.tick_params(axis="y", length=0)
         names = [f"{experiment.name} (n={len(runs)})" for experiment, runs in groups.items()]
@@ -233,7 +234,7 @@ def side_by_side(panels: dict[str, dict[str, Sequence[Run]]], epochs: int, legen
                 _mean_and_seeds(axes, np.arange(1, values.shape[1] + 1), values, colour, line, f"{name}, n={len(runs)}")
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
+        _in_percent(axes.yaxis)
         if axes.lines:
             axes.legend(title=legend, loc="best", frameon=False)
         for level in (85, 90):
@@ -265,7 +266,7 @@ def accuracy_against_time(groups: dict[str, Sequence[Run]], published: dict[str,
     axes.set(xscale="log", xlabel="seconds of training", ylabel="test accuracy", ylim=(88, 97))
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
+    _in_percent(axes.yaxis)
     axes.grid(alpha=0.3)
     side.set(title="published, time unknown", ylim=axes.get_ylim(), xlim=(-0.1, 1), xticks=[], yticks=[])
     side.spines[:].set_visible(False)
@@ -287,8 +288,8 @@ def reliability(panels: dict[str, pd.DataFrame]) -> Figure:
             place = {"xytext": (6, -10), "textcoords": "offset points", "fontsize": 8}
             axes.annotate(f"{row.images:,}", (row.confidence, row.accuracy), **place)
         axes.set(title=title, xlabel="confidence", xlim=(0, 115), ylim=(0, 105))
-        axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
-        axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
+        _in_percent(axes.xaxis)
+        _in_percent(axes.yaxis)
     np.atleast_1d(grid)[0].set_ylabel("accuracy")
     return figure
 
@@ -371,6 +372,12 @@ def _show(axes: Axes, image: Tensor, vmin: float = -1) -> None:
     axes.imshow(image.squeeze(0).cpu().numpy(), cmap="gray_r", vmin=vmin, vmax=1)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
+
+
+def _in_percent(axis: Axis) -> None:
+    """Label an axis in percent, at whole numbers only, so that no label is rounded."""
+    axis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True))
+    axis.set_major_formatter(PercentFormatter(decimals=0))
 
 
 def _widen(axes: Axes, least: float) -> None:

@@ -67,6 +67,15 @@ def test_predict_takes_pillow_and_numpy(trouser):
     assert fashion.predict(image) == fashion.predict(np.asarray(image)) == fashion.predict(str(trouser))
 
 
+def test_a_file_without_a_garment_is_named(tmp_path):
+    blank = Image.new("L", (50, 50), 255)
+    blank.save(tmp_path / "blank.png")
+    with pytest.raises(FashionError, match=r"blank\.png: there is nothing but background"):
+        fashion.predict(tmp_path / "blank.png")
+    with pytest.raises(FashionError, match=r"^there is nothing but background"):
+        fashion.predict(blank)
+
+
 @pytest.mark.parametrize("pixels", [np.zeros((28, 28)), np.zeros((2, 3, 4, 5), dtype=np.uint8)])
 def test_what_is_no_picture_is_said(pixels):
     with pytest.raises(FashionError, match="is no picture"):
