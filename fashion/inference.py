@@ -107,8 +107,8 @@ def _from_array(pixels: np.ndarray) -> Image.Image:
         return Image.fromarray(pixels)
     except (TypeError, ValueError) as error:
         raise FashionError(
-            f"{pixels.dtype} of shape {pixels.shape} is no picture ({error}): it takes uint8, shape (H, W), (H, W, 3) or "
-            "(H, W, 4)"
+            f"{pixels.dtype} of shape {pixels.shape} is no picture ({error}): it takes uint8, of shape (H, W), "
+            "(H, W, 3) or (H, W, 4)"
         ) from error
 
 
