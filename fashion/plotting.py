@@ -376,7 +376,7 @@ def _show(axes: Axes, image: Tensor, vmin: float = -1) -> None:
 
 def _in_percent(axis: Axis) -> None:
     """Label an axis in percent, at whole numbers only, so that no label is rounded."""
-    axis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True))
+    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     axis.set_major_formatter(PercentFormatter(decimals=0))
 
 
