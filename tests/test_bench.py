@@ -52,7 +52,7 @@ def test_a_contender_that_fails_says_why(contender):
 def test_what_is_not_installed_is_said_before_anything_is_timed(monkeypatch):
     monkeypatch.setattr(bench, "find_spec", lambda name: None)
     with pytest.raises(FashionError, match=r'fastai is not installed: pip install -e "\.\[bench\]"'):
-        bench.bench("NeuralNetwork_v1", CPU, ("ours", "fastai"))
+        bench.bench("NeuralNetwork_v1", CPU, ("ours", "fastai"), rounds=1, steps=1)
 
 
 def test_an_unknown_model_is_named():
