@@ -246,7 +246,8 @@ def side_by_side(panels: dict[str, dict[str, Sequence[Run]]], epochs: int, legen
 def accuracy_against_time(groups: dict[str, Sequence[Run]], published: dict[str, float]) -> Figure:
     """Draw test accuracy against seconds of training, and beside it what others report, who give no time.
 
-    Each seed is a line that ends in a dot.
+    Each seed is a line that ends in a dot; the legend says what each ran on, since seconds of one machine are not those
+    of another.
 
     Args:
         groups: runs by name, with their training seconds.
@@ -255,11 +256,13 @@ def accuracy_against_time(groups: dict[str, Sequence[Run]], published: dict[str,
     figure, (axes, side) = _subplots(9, 5, 1, 2)
     axes.get_gridspec().set_width_ratios([2, 1])
     for (name, runs), colour in zip(groups.items(), _COLOURS, strict=False):
-        for run in runs:
+        machines = [f"{run.info['hardware']}, {run.info['precision']}" for run in runs]
+        for run, machine in zip(runs, machines, strict=True):
             seconds = np.cumsum([epoch.train_seconds for epoch in run.history])
             accuracies = [epoch.test_accuracy for epoch in run.history]
+            label = f"{name}, n={machines.count(machine)}: {machine}"
             axes.plot(seconds, accuracies, colour, linewidth=0.7, alpha=0.5)
-            axes.plot(seconds[-1], accuracies[-1], "o", color=colour, label=f"{name}, n={len(runs)}")
+            axes.plot(seconds[-1], accuracies[-1], "o", color=colour, label=label)
     for name, value in published.items():
         side.plot(0, value, "D", color="black", fillstyle="none")
         side.annotate(f"{value:.1f}  {name}", (0, value), (8, 0), textcoords="offset points", va="center", fontsize=8)
@@ -271,7 +274,7 @@ def accuracy_against_time(groups: dict[str, Sequence[Run]], published: dict[str,
     side.set(title="published, time unknown", ylim=axes.get_ylim(), xlim=(-0.1, 1), xticks=[], yticks=[])
     side.spines[:].set_visible(False)
     labels = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    axes.legend(labels.values(), labels.keys(), loc="lower right", frameon=False)
+    axes.legend(labels.values(), labels.keys(), loc="upper left", frameon=False, fontsize=8)
     return figure
 
 

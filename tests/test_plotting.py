@@ -150,14 +150,18 @@ def test_a_heatmap_writes_its_numbers():
 
 def test_accuracy_against_time_adds_seconds_up():
     runs = [
-        Run(run.info, [epoch._replace(train_seconds=10.0) for epoch in run.history], run.predictions)
-        for run in made_up(2, epochs=3)
+        Run(
+            run.info | {"hardware": machine, "precision": "fp32"},
+            [epoch._replace(train_seconds=10.0) for epoch in run.history],
+            run.predictions,
+        )
+        for run, machine in zip(made_up(3, epochs=3), ("A", "A", "B"), strict=True)
     ]
     axes, side = plotting.accuracy_against_time({"fast": runs}, {"someone": 96.4}).axes
     line, dot = axes.lines[:2]
     assert line.get_xdata().tolist() == [10, 20, 30]
     assert dot.get_xdata() == [30] and dot.get_ydata() == [runs[0].accuracy]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["fast, n=2"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["fast, n=2: A, fp32", "fast, n=1: B, fp32"]
     assert side.lines[0].get_ydata() == [96.4] and side.texts[0].get_text() == "96.4  someone"
     assert side.get_ylim() == axes.get_ylim()
 
