@@ -12,7 +12,8 @@ LABELS = study.test_images().labels.numpy().astype(np.uint8)
 
 def run_of(seed, accuracy, predictions=LABELS, epochs=10):
     history = [Epoch(epoch, 1.0, accuracy, 1.0, accuracy, 1.0) for epoch in range(1, epochs + 1)]
-    return Run({"seed": seed, "evaluated_on": "test"}, history, predictions)
+    info = {"seed": seed, "evaluated_on": "test", "hardware": "a machine", "precision": "fp32"}
+    return Run(info, history, predictions)
 
 
 @pytest.fixture
