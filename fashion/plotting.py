@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -19,7 +20,7 @@ from fashion import bench
 from fashion.data import CLASSES, Dataset
 from fashion.experiments import Experiment
 from fashion.images import prepare
-from fashion.runs import Run
+from fashion.runs import Run, by_hardware
 from fashion.settings import writable
 from fashion.statistics import mean_interval
 
@@ -246,8 +247,7 @@ def side_by_side(panels: dict[str, dict[str, Sequence[Run]]], epochs: int, legen
 def accuracy_against_time(groups: dict[str, Sequence[Run]], published: dict[str, float]) -> Figure:
     """Draw test accuracy against seconds of training, and beside it what others report, who give no time.
 
-    Each seed is a line that ends in a dot; the legend says what each ran on, since seconds of one machine are not those
-    of another.
+    Each seed is a line that ends in a marker; a colour stands for an experiment, a shape for what it ran on.
 
     Args:
         groups: runs by name, with their training seconds.
@@ -256,13 +256,13 @@ def accuracy_against_time(groups: dict[str, Sequence[Run]], published: dict[str,
     figure, (axes, side) = _subplots(9, 5, 1, 2)
     axes.get_gridspec().set_width_ratios([2, 1])
     for (name, runs), colour in zip(groups.items(), _COLOURS, strict=False):
-        machines = [f"{run.info['hardware']}, {run.info['precision']}" for run in runs]
-        for run, machine in zip(runs, machines, strict=True):
-            seconds = np.cumsum([epoch.train_seconds for epoch in run.history])
-            accuracies = [epoch.test_accuracy for epoch in run.history]
-            label = f"{name}, n={machines.count(machine)}: {machine}"
-            axes.plot(seconds, accuracies, colour, linewidth=0.7, alpha=0.5)
-            axes.plot(seconds[-1], accuracies[-1], "o", color=colour, label=label)
+        for (hardware, alike), marker in zip(by_hardware(runs).items(), cycle("os^v")):
+            label = f"{name}, n={len(alike)}: {hardware}"
+            for run in alike:
+                seconds = np.cumsum([epoch.train_seconds for epoch in run.history])
+                accuracies = [epoch.test_accuracy for epoch in run.history]
+                axes.plot(seconds, accuracies, colour, linewidth=0.7, alpha=0.5)
+                axes.plot(seconds[-1], accuracies[-1], marker, color=colour, label=label)
     for name, value in published.items():
         side.plot(0, value, "D", color="black", fillstyle="none")
         side.annotate(f"{value:.1f}  {name}", (0, value), (8, 0), textcoords="offset points", va="center", fontsize=8)

@@ -14,7 +14,7 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -186,6 +186,14 @@ def recorded(experiment: Experiment, logs: Path | str = MODEL_LOGS, validation: 
     folders = _experiment_folder(experiment, logs, validation).glob("seed_*")
     found = [load(folder) for folder in folders if folder.name.removeprefix("seed_").isdecimal()]
     return sorted((run for run in found if not experiment.differences(run.info["recipe"])), key=lambda run: run.seed)
+
+
+def by_hardware(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """Group runs by what they ran on, and in which precision: seconds compare within a group only."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(f"{run.info['hardware']}, {run.info['precision']}", []).append(run)
+    return groups
 
 
 def _train(

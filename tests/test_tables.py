@@ -146,6 +146,15 @@ def test_times_are_means_over_seeds(monkeypatch):
     ]
 
 
+def test_seconds_of_different_hardware_are_not_averaged(monkeypatch):
+    elsewhere = timed(94.0, 100.0, 2)
+    elsewhere.info["hardware"] = "another"
+    monkeypatch.setattr(tables, "recorded", lambda *_: [timed(93.0, 10.0, 0), timed(95.0, 14.0, 1), elsewhere])
+    (row,) = tables.times([EXPERIMENTS["fast"]], np.array([1, 2])).to_dict("records")
+    assert row["seconds"] == "12.0; 100.0" and row["n"] == 3
+    assert row["hardware"] == "a machine, bf16 (seeds 0,1); another, bf16 (seed 2)"
+
+
 def test_ablations_are_compared_on_the_same_seeds(monkeypatch):
     records = {
         "fast": [timed(93.0, 10.0, 0, 90.0), timed(94.0, 10.0, 1, 92.0)],
