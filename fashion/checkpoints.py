@@ -33,32 +33,19 @@ class Checkpoint:
             "info": info,
             "history": [list(epoch) for epoch in history],
             "generators": {name: get() for name, (get, _) in self._generators().items()},
-        } | {name: part.state_dict() for name, part in self.parts.items()}
+            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+        }
         beside = self.path.with_suffix(".new")
         torch.save(state, beside)
         beside.replace(self.path)
-
-    def read(self) -> dict | None:
-        """Return the state as it was written, or None if there is none.
-
-        Raises:
-            FashionError: the file is damaged.
-        """
-        if not self.path.exists():
-            return None
-        try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
-            return {name: state[name] for name in ("info", "history", "generators", *self.parts)}
-        except Exception as error:  # the unpickler trips over junk in many ways
-            raise FashionError(f"{self.path} is damaged: delete it to start the run afresh") from error
 
     def restore(self, state: dict) -> list[Epoch]:
         """Put the parts and the generators back into a state that was read, and return its history."""
         for name, part in self.parts.items():
             if isinstance(part, Optimizer):
-                _restore_optimiser(part, state[name])
+                _restore_optimiser(part, state["parts"][name])
             else:
-                part.load_state_dict(state[name])
+                part.load_state_dict(state["parts"][name])
         for name, (_, put) in self._generators().items():
             if name in state["generators"]:  # a run may continue on another device
                 put(state["generators"][name])
@@ -74,6 +61,21 @@ class Checkpoint:
             module = torch.get_device_module(device)
             generators[device] = (module.get_rng_state, module.set_rng_state)
         return generators
+
+
+def read_checkpoint(path: Path) -> dict | None:
+    """Return the state that a checkpoint wrote to a file, or None if there is no file.
+
+    Raises:
+        FashionError: the file is damaged.
+    """
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: state[name] for name in ("info", "history", "generators", "parts")}
+    except Exception as error:  # the unpickler trips over junk in many ways
+        raise FashionError(f"{path} is damaged: delete it to start the run afresh") from error
 
 
 def _restore_optimiser(optimiser: Optimizer, state: dict) -> None:

@@ -91,7 +91,7 @@ def run_command(
     validation: Annotated[
         bool, typer.Option("--validation", help="Hold 6,000 training images out to evaluate on, not the test set.")
     ] = False,
-    precision: Annotated[str, typer.Option(help="fp32, bf16, or auto: whichever is faster, or recorded.")] = "auto",
+    precision: Annotated[str, typer.Option(help="fp32, bf16, or auto: as begun, else the faster one.")] = "auto",
     retrain: Annotated[bool, typer.Option("--retrain", help="Train again what is recorded.")] = False,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")] = 1,
     max_minutes: Annotated[

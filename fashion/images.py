@@ -47,8 +47,10 @@ def prepare(image: Image.Image) -> Image.Image:
         A grey image of 28 x 28 pixels.
 
     Raises:
-        FashionError: all of it is background.
+        FashionError: it has no pixels, or all of it is background.
     """
+    if 0 in image.size:
+        raise FashionError("it has no pixels")
     grey = _grey(image)
     edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     background = float(np.median(edge))

@@ -4,7 +4,6 @@ The package ships one, `fast.safetensors`: the weights of a recorded run, whose 
 """
 
 import json
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -72,9 +71,7 @@ def load(path: Path | str = SHIPPED) -> Classifier:
     return Classifier(network, float(metadata.get("temperature", 1)), info)
 
 
-def predict(
-    image: Path | str | Image.Image | np.ndarray | Sequence, classifier: Classifier | None = None
-) -> Prediction:
+def predict(image: Path | str | Image.Image | np.ndarray, classifier: Classifier | None = None) -> Prediction:
     """Say what a picture shows.
 
     Args:

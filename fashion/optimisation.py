@@ -50,7 +50,8 @@ def build_scheduler(experiment: Experiment, optimiser: Optimizer, steps: int) ->
             f"there is no schedule {experiment.schedule!r}: fashion/optimisation.py has {', '.join(SCHEDULES)}"
         )
     make = SCHEDULES[experiment.schedule]
-    return make(optimiser, max_lr=experiment.lr, total_steps=steps) if make else None
+    # A rise over a fifth of five steps has no length, by which OneCycleLR would divide.
+    return make(optimiser, max_lr=experiment.lr, total_steps=max(steps, 6)) if make else None
 
 
 def build_average(experiment: Experiment, model: nn.Module) -> AveragedModel | None:

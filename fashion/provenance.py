@@ -18,11 +18,30 @@ def provenance(device: torch.device) -> dict:
         "hardware": _hardware(device),
         "versions": {
             "python": platform.python_version(),
-            "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
+            "torch": str(torch.__version__),  # a plain string, for checkpoints
+            "torchvision": str(torchvision.__version__),
         },
         "git_commit": _git_commit(),
     }
+
+
+def continued(before: dict, after: dict) -> dict:
+    """Describe what a run that was interrupted ran on: `before` that and, where it differs, `after`, in this order.
+
+    Args:
+        before: what `provenance` or this function returned then; what it lacks is taken from `after`.
+        after: what `provenance` returns now.
+    """
+    both = {}
+    for name, value in after.items():
+        old = before.get(name, value)
+        if isinstance(value, dict):
+            both[name] = continued(old, value)
+        elif old == value or str(old).endswith(f", then {value}"):
+            both[name] = old
+        else:
+            both[name] = f"{old}, then {value}"
+    return both
 
 
 def _hardware(device: torch.device) -> str:

@@ -25,13 +25,13 @@ from torch import nn
 
 from fashion import data as dataset
 from fashion.augment import compose
-from fashion.checkpoints import Checkpoint
+from fashion.checkpoints import Checkpoint, read_checkpoint
 from fashion.data import Dataset, Loader
 from fashion.devices import bare, choose_device, choose_precision, place
 from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.models import build
 from fashion.optimisation import build_average, build_optimiser, build_scheduler
-from fashion.provenance import provenance
+from fashion.provenance import continued, provenance
 from fashion.settings import CHECKPOINTS, MODEL_LOGS, ROOT, FashionError, quick, writable
 from fashion.training import Epoch, fit, infer
 
@@ -106,7 +106,7 @@ def run(
         data: what to train on and what to evaluate on, on the device to train on. Default: all images, on the
             accelerator, or on the CPU where there is none.
         validation: what is evaluated on is held out of the training images; by default `fashion.data.split` does that.
-        precision: "fp32", "bf16", or "auto": whichever is faster, or recorded.
+        precision: "fp32", "bf16", or "auto": whichever is recorded or begun, else whichever is faster.
         retrain: train even if the run is recorded, and replace the record.
         checkpoint_every: how many epochs lie between two checkpoints.
         until: stop after the epoch that is the last to end before this value of `time.monotonic()`, as far as the epoch
@@ -133,21 +133,25 @@ def run(
         "evaluated_on": "validation" if validation else "test",
         "train_images": len(train.labels),
         "test_images": len(test.labels),
-    }
+    } | ({} if precision == "auto" else {"precision": precision})
     folder = _experiment_folder(experiment, logs, validation) / f"seed_{seed}"
     _require_complete(info, experiment, writable(folder))
     record = None if retrain else load(folder)
     if record:
-        info |= {} if precision == "auto" else {"precision": precision}
         _require_same(info, record.info, experiment, f"{folder} holds another run", "replace it with --retrain")
         return record
 
-    info["precision"] = chosen
     folder = writable(folder)
     checkpoint = _checkpoint_path(folder)
     _require_writable(folder.parent, checkpoint.parent)
+    saved = read_checkpoint(checkpoint)
+    before = saved["info"] if saved else {}
+    if saved:
+        _require_same(info, before, experiment, f"{checkpoint} is half of another run", "delete it to start afresh")
+    info["precision"] = before.get("precision", chosen)
+    info |= continued(before, provenance(train.images.device))
     pace = Pace(checkpoint_every, until)
-    record, network = _train(experiment, info, train, test, checkpoint, pace, after_epoch)
+    record, network = _train(experiment, info, (train, test), checkpoint, saved, pace, after_epoch)
     _write(record, folder, network if experiment.keep else None)
     checkpoint.unlink(missing_ok=True)  # the same run, started twice, may have been faster
     return record
@@ -199,13 +203,14 @@ def by_hardware(runs: Iterable[Run]) -> dict[str, list[Run]]:
 def _train(
     experiment: Experiment,
     info: dict,
-    train: Dataset,
-    test: Dataset,
+    data: tuple[Dataset, Dataset],
     path: Path,
+    saved: dict | None,
     pace: Pace,
     after_epoch: Callable[[list[Epoch]], object],
 ) -> tuple[Run, nn.Module]:
-    """Train from the seed in `info`, or from the checkpoint at `path`, to the last epoch; return the network, too."""
+    """Train from the seed in `info`, or from what was saved at `path`, to the last epoch; return the network, too."""
+    train, test = data
     title = f"{experiment.name} seed {info['seed']}"
     device = train.images.device
     torch.manual_seed(info["seed"])
@@ -220,10 +225,7 @@ def _train(
 
     parts = {"model": network, "optimiser": optimiser, "scheduler": scheduler, "average": averaged}
     checkpoint = Checkpoint(path, {name: part for name, part in parts.items() if part is not None}, train_loader)
-    history: list[Epoch] = []
-    if saved := checkpoint.read():
-        _require_same(info, saved["info"], experiment, f"{path} is half of another run", "delete it to start afresh")
-        history = checkpoint.restore(saved)
+    history = checkpoint.restore(saved) if saved else []
 
     def save_and_tell(history: list[Epoch]) -> None:
         left = experiment.epochs - len(history)
@@ -256,7 +258,7 @@ def _train(
     tested = averaged.module if averaged else model
     outputs = [infer(tested, test_loader)] + ([infer(tested, test_loader, mirrored=True)] if experiment.keep else [])
     record = Run(
-        info | provenance(device) | outcome,
+        info | outcome,
         history,
         outputs[0].argmax(dim=1).numpy().astype(np.uint8),
         torch.stack(outputs).numpy().astype(np.float16) if experiment.keep else None,

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from fashion import Loader
-from fashion.checkpoints import Checkpoint
+from fashion.checkpoints import Checkpoint, read_checkpoint
 
 
 @pytest.mark.parametrize("ours", [0.2, torch.tensor(0.2)], ids=["number", "tensor"])
@@ -17,7 +17,7 @@ def test_a_restored_learning_rate_is_the_tensor_that_it_was_or_a_number(tmp_path
 
     checkpoint(theirs).write({}, [])
     continued = checkpoint(ours)
-    assert continued.restore(continued.read()) == []
+    assert continued.restore(read_checkpoint(continued.path)) == []
     (group,) = continued.parts["optimiser"].param_groups
     assert group["lr"] == pytest.approx(0.1) and group["momentum"] == 0.9
     assert group["lr"] is ours if isinstance(ours, Tensor) else type(group["lr"]) is float

@@ -55,6 +55,8 @@ def test_an_image_of_the_dataset_stays_as_it_is(full):
 def test_nothing_but_background_is_an_error():
     with pytest.raises(FashionError, match="nothing but background"):
         images.prepare(Image.new("RGB", (50, 50), "white"))
+    with pytest.raises(FashionError, match="no pixels"):
+        images.prepare(Image.new("L", (0, 50)))
 
 
 def test_a_photo_is_turned_upright(tmp_path):

@@ -35,6 +35,16 @@ def test_a_plain_recipe_is_plain_sgd():
 
 
 @pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
+@pytest.mark.parametrize("steps", range(1, 7))
+def test_one_cycle_takes_any_number_of_steps(steps):
+    optimiser = build_optimiser(RECIPE, model())
+    scheduler = build_scheduler(replace(RECIPE, schedule="one_cycle"), optimiser, steps)
+    for _ in range(steps - 1):
+        scheduler.step()
+        assert 0 <= optimiser.param_groups[0]["lr"] <= RECIPE.lr
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
 def test_one_cycle_rises_for_a_fifth_and_falls_to_zero():
     recipe = replace(RECIPE, schedule="one_cycle")
     optimiser = build_optimiser(recipe, model())

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import shutil
@@ -208,6 +209,26 @@ def test_a_run_stops_before_its_time_is_up_and_continues_to_the_same_end(tmp_pat
     assert not list(checkpoints.rglob("*.pt"))
 
 
+def test_a_run_that_goes_on_elsewhere_keeps_its_precision_and_says_where_it_was(tmp_path, small, monkeypatch):
+    for machine, faster in (("first", "bf16"), ("second", "fp32"), ("second", "fp32"), ("first", "fp32")):
+        monkeypatch.setattr(runs, "choose_precision", lambda *_, faster=faster: faster)
+        here = {"hardware": machine, "versions": {"torch": "2"}, "git_commit": machine[0]}
+        monkeypatch.setattr(runs, "provenance", lambda _, here=here: here)
+        with contextlib.suppress(runs.Paused):
+            record = run(LEARNER, 0, logs=tmp_path, data=small, until=0)
+    assert record.info["hardware"] == "first, then second, then first"
+    assert record.info["git_commit"] == "f, then s, then f"
+    assert (record.info["versions"], record.info["precision"]) == ({"torch": "2"}, "bf16")
+
+
+def test_a_record_names_the_commit_that_it_was_begun_with(tmp_path, small, monkeypatch):
+    def commit(history):
+        monkeypatch.setattr(runs, "provenance", lambda _: {"git_commit": "later"})
+
+    monkeypatch.setattr(runs, "provenance", lambda _: {"git_commit": "first"})
+    assert run(LEARNER, 0, logs=tmp_path, data=small, after_epoch=commit).info["git_commit"] == "first"
+
+
 def test_checkpoints_are_as_far_apart_as_asked(tmp_path, small, checkpoints):
     saved = []
 
@@ -396,7 +417,7 @@ def test_every_committed_record_is_whole_and_true(full, validation):
         for record in recorded(experiment, validation=validation):
             info = record.info
             assert (info["train_images"], info["test_images"]) == runs.FULL["validation" if validation else "test"]
-            assert info["experiment"] == experiment.name and not info["git_commit"].endswith("-dirty")
+            assert info["experiment"] == experiment.name and "-dirty" not in info["git_commit"]
             assert [epoch.epoch for epoch in record.history] == list(range(1, experiment.epochs + 1))
             assert info["metrics"] == record.history[-1].metrics
             assert 100 * np.mean(record.predictions == labels) == pytest.approx(record.accuracy, abs=1e-6)
