@@ -111,9 +111,9 @@ def run_command(
     options = {"logs": logs, "validation": validation, "precision": precision, "retrain": retrain}
     options |= {"checkpoint_every": checkpoint_every, "until": until}
     options["data"] = split(train) if validation else (train, test)
-    # All training comes first: figures that are redrawn in model_logs/ would mark the next record's commit as dirty.
     done = [[_run_seed(experiment, seed, options) for seed in numbers] for experiment in experiments]
     rows, figures = [], []
+    unit = "% of validation" if validation else "%"
     for experiment, trained in zip(experiments, done, strict=True):
         mine = runs.recorded(experiment, writable(logs), validation) or trained
         figures += plotting.save_curves(experiment, mine, logs / "validation" if validation else logs)
@@ -124,8 +124,8 @@ def run_command(
                 "experiment": experiment.name,
                 "epochs": experiment.epochs,
                 "your seeds": tables.seeds(mine),
-                "yours, %": tables.percent(mine),
-                "recorded, %": tables.percent(study),
+                f"yours, {unit}": tables.percent(mine),
+                f"recorded, {unit}": tables.percent(study),
                 "n": len(study),
                 "published, %": f"{experiment.published:.1f}" if as_recorded and experiment.published else "",
             }

@@ -408,6 +408,14 @@ def test_an_unwritable_folder_is_an_error_before_training(tmp_path, small):
         run(LEARNER, 0, logs=tmp_path / "file", data=small)
 
 
+def test_a_checkpoint_lies_among_the_checkpoints_wherever_its_run_does(checkpoints, monkeypatch):
+    monkeypatch.chdir(settings.ROOT)
+    for logs in ("runs/a", "../a", "/a"):
+        folder = settings.writable(Path(logs) / "seed_0")
+        path = runs._checkpoint_path(folder)
+        assert path.is_relative_to(checkpoints) and ".." not in path.parts and path.name == "seed_0.pt"
+
+
 @pytest.mark.parametrize("validation", [False, True])
 def test_every_committed_record_is_whole_and_true(full, validation):
     labels = full[1].labels.numpy()
