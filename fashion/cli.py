@@ -111,6 +111,7 @@ def run_command(
     options = {"logs": logs, "validation": validation, "precision": precision, "retrain": retrain}
     options |= {"checkpoint_every": checkpoint_every, "until": until}
     options["data"] = split(train) if validation else (train, test)
+    # All training comes first: figures that are redrawn in model_logs/ would mark the next record's commit as dirty.
     done = [[_run_seed(experiment, seed, options) for seed in numbers] for experiment in experiments]
     rows, figures = [], []
     unit = "% of validation" if validation else "%"

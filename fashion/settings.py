@@ -33,7 +33,7 @@ def quick() -> bool:
 
 def writable(path: Path) -> Path:
     """Where to write what belongs at `path`: there, or, on a rehearsal, in a scratch folder instead of the project."""
-    path = Path(path).resolve()
+    path = Path(os.path.normpath(Path(path).absolute()))  # `resolve` would follow links out of the project
     return _scratch() / path.relative_to(ROOT) if quick() and path.is_relative_to(ROOT) else path
 
 

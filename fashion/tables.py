@@ -62,21 +62,18 @@ def results(experiments: Iterable[Experiment], logs: Path | str = MODEL_LOGS, va
 
 
 def agreement(experiments: Iterable[Experiment], logs: Path | str = MODEL_LOGS) -> str:
-    """Say for which published experiments the published accuracy may lie within our 95% interval, and for which not.
-
-    It is given to a tenth of a percent, so it may have been half of that more or less.
-    """
+    """Say for which published experiments the published accuracy lies within our 95% interval, and for which not."""
     rows: dict[str, list[str]] = {"within": [], "outside": [], "too few": []}
     for experiment in experiments:
         accuracies = [run.accuracy for run in recorded(experiment, logs)]
         place = "too few"
         if len(accuracies) >= 3:
             mean, half = mean_interval(accuracies)
-            place = "within" if abs(mean - experiment.published) <= half + 0.05 else "outside"
+            place = "within" if abs(mean - experiment.published) <= half else "outside"
         rows[place].append(f"`{experiment.name}`")
     within, outside, few = (", ".join(names) or "none" for names in rows.values())
     return (
-        f"The published accuracy, rounded to a tenth, lies within our interval: {within}. It lies outside: {outside}. "
+        f"The published accuracy lies within our interval: {within}. It lies outside: {outside}. "
         f"Too few seeds for an interval: {few}."
     )
 

@@ -71,6 +71,12 @@ def test_run_trains_compares_and_says_where_the_plots_are(capsys, tmp_path, monk
     assert code == 0 and "v1 seed 0  epoch 1/5" in out
 
 
+def test_a_run_on_the_validation_split_says_so(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHION_QUICK", "1")
+    code, out, _ = call(capsys, "run", "v1", "--validation", "--logs", str(tmp_path))
+    assert code == 0 and "yours, % of validation" in out and "recorded, % of validation" in out
+
+
 def test_nothing_is_drawn_before_all_is_trained(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("FASHION_QUICK", "1")
     trained = []

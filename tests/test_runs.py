@@ -393,6 +393,18 @@ def test_a_rehearsal_writes_nothing_into_the_project(full, monkeypatch):
     assert sorted(settings.ROOT.glob("*logs/**/*")) + sorted(settings.RUNS.glob("**/*")) == before
 
 
+def test_a_rehearsal_follows_no_link_out_of_the_project(tmp_path, monkeypatch):
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    for folder in (project, elsewhere):
+        folder.mkdir()
+    (project / "model_logs").symlink_to(elsewhere)
+    monkeypatch.setattr(settings, "ROOT", project)
+    monkeypatch.setenv("FASHION_QUICK", "1")
+    for inside in (project / "model_logs" / "a", project / ".." / "project" / "runs" / "a"):
+        assert not settings.writable(inside).resolve().is_relative_to(tmp_path)
+    assert settings.writable(project / ".." / "elsewhere") == elsewhere
+
+
 def test_validation_leaves_the_test_set_alone(tmp_path, small):
     record = run(LEARNER, 0, logs=tmp_path, data=split(small[0]), validation=True)
     assert record.info["evaluated_on"] == "validation"
