@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     except FloatingPointError as error:
         code = _complain(f"training failed at {error}", 1)
     except (KeyboardInterrupt, typer.Abort):
-        code = _complain("interrupted; the same command continues from the last checkpoint", 130)
+        code = _complain("interrupted; the same command continues from the last checkpoint, where there is one", 130)
     sys.exit(code)
 
 
