@@ -102,7 +102,8 @@ def test_interrupted_says_how_to_go_on(capsys, tmp_path, monkeypatch):
 
     monkeypatch.setattr(runs, "fit", interrupt)
     code, _, err = call(capsys, "run", "v1", "--logs", str(tmp_path))
-    assert code == 130 and "the same command continues" in err
+    assert code == 130
+    assert err == "fashion: interrupted; the same command continues from the last checkpoint, where there is one\n"
 
 
 def test_another_number_of_epochs_is_not_set_beside_the_record(capsys, tmp_path, monkeypatch):
