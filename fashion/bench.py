@@ -30,22 +30,33 @@ EPOCH = -(-IMAGES // BATCH_SIZE)  # steps
 
 SPEED = ("ours", "plain", "lightning", "fastai", "limit")
 PROFILE = ("profile:plain", "profile:ours")
-CHOICES = (
-    "choice:eager",
-    "choice:fused",
-    "choice:fused+kept",
-    "choice:fused+kept+short",
-    "choice:fused+kept+stacked",
-    "choice:fused+kept+channels-last",
-    "choice:fused+kept+stacked+channels-last",
-    "choice:fused+kept+bf16",
-    "choice:fused+kept+short+bf16",
-    "choice:fused+kept+channels-last+bf16",
-    "choice:fused+kept+channels-last+bf16+flatten",
-    "choice:fused+kept+channels-last+compile",
-    "choice:fused+kept+channels-last+bf16+compile",
-)
-SUITES = {"speed": SPEED, "choices": CHOICES, "profile": PROFILE}
+CHOICES = {
+    "cpu": (
+        "choice:eager",
+        "choice:fused",
+        "choice:fused+kept",
+        "choice:fused+kept+short",
+        "choice:fused+kept+stacked",
+        "choice:fused+kept+channels-last",
+        "choice:fused+kept+stacked+channels-last",
+        "choice:fused+kept+bf16",
+        "choice:fused+kept+short+bf16",
+        "choice:fused+kept+channels-last+bf16",
+        "choice:fused+kept+channels-last+bf16+flatten",
+        "choice:fused+kept+channels-last+compile",
+        "choice:fused+kept+channels-last+bf16+compile",
+    ),
+    "cuda": (
+        "choice:eager",
+        "choice:fused",
+        "choice:fused+replayed",
+        "choice:fused+replayed+channels-last",
+        "choice:fused+replayed+bf16",
+        "choice:fused+replayed+channels-last+bf16",
+        "choice:fused+replayed+channels-last+bf16+compile",
+    ),
+}
+SUITES = ("speed", "choices", "profile")
 
 # What is timed of each network on a CPU, where a whole epoch of the larger ones takes minutes.
 CPU_STEPS = {
@@ -119,6 +130,11 @@ def bench(
     }
 
 
+def contenders_of(suite: str, device: torch.device) -> tuple[str, ...]:
+    """Return the contenders of a suite, one of `SUITES`, on a device."""
+    return {"speed": SPEED, "choices": CHOICES.get(device.type, CHOICES["cpu"]), "profile": PROFILE}[suite]
+
+
 def write(results: dict[str, dict], path: Path) -> None:
     """Put the results of networks into a file, beside those of others that it has."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -184,7 +200,7 @@ class _Worker:
         self.process = subprocess.Popen(
             [sys.executable, "worker.py", contender, model, str(device)],
             cwd=FOLDER,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,

@@ -1,5 +1,6 @@
 """Tables of the benchmarks' measurements, as the two READMEs show them."""
 
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
@@ -33,7 +34,7 @@ def choices(folder: Path = bench.FOLDER) -> str:
         rows = [
             {"step": name.removeprefix("choice:").replace("+", ", ")}
             | {model: _milliseconds(result, name) for model, result in results.items() if name in result["contenders"]}
-            for name in bench.CHOICES
+            for name in dict.fromkeys(chain(*bench.CHOICES.values()))
             if any(name in result["contenders"] for result in results.values())
         ]
         parts += [f"{next(iter(results.values()))['hardware']}, milliseconds a step of 64:", markdown(rows)]

@@ -220,7 +220,7 @@ def bench_command(
     where = choose_device(device)
     if suite not in bench.SUITES:
         raise FashionError(f"there is no suite {suite!r}, only {', '.join(bench.SUITES)}")
-    names = contenders.split(",") if contenders else bench.SUITES[suite]
+    names = contenders.split(",") if contenders else bench.contenders_of(suite, where)
     for model in models or bench.CPU_STEPS:
         result = bench.bench(model, where, names, rounds=rounds, steps=steps, tell=typer.echo)
         path = bench.path_for(result, suite, output)

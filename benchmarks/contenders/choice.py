@@ -1,7 +1,8 @@
 """Our step with each choice made by hand, to measure what it is worth: `choice:fused+channels-last+bf16`.
 
 Minibatches lie in memory; "kept" is the allocator that keeps freed memory, "short", "stacked" and "flatten" stand for
-`shorten_convolutions`, `stack_single_channels` and `keep_gradients_channels_last`, and "compile" for `torch.compile`.
+`shorten_convolutions`, `stack_single_channels` and `keep_gradients_channels_last`, "replayed" for steps as CUDA graphs,
+and "compile" for `torch.compile`.
 """
 
 import torch
@@ -13,11 +14,12 @@ from fashion.devices import (
     InBfloat16,
     keep_freed_memory,
     keep_gradients_channels_last,
+    replayed,
     shorten_convolutions,
     stack_single_channels,
 )
 
-CHOICES = {"eager", "fused", "channels-last", "bf16", "kept", "short", "stacked", "flatten", "compile"}
+CHOICES = {"eager", "fused", "channels-last", "bf16", "kept", "short", "stacked", "flatten", "replayed", "compile"}
 
 
 def prepare(model: str, device: str, options: str) -> Prepared:
@@ -41,6 +43,8 @@ def prepare(model: str, device: str, options: str) -> Prepared:
     optimiser = torch.optim.SGD(placed.parameters(), lr=LR, momentum=momentum(model), fused="fused" in chosen or None)
     forward = torch.compile(placed) if "compile" in chosen else placed
     step = training_step(forward, nn.CrossEntropyLoss(), optimiser)
+    if "replayed" in chosen:
+        step = replayed(step, torch.device(device))
 
     def train(steps: int) -> None:
         some = Dataset(*(tensor[: steps * BATCH_SIZE] for tensor in images))
