@@ -196,11 +196,12 @@ class _Worker:
     def __init__(self, contender: str, model: str, device: torch.device):
         self.contender = contender
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed with the worker)
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         start = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, "worker.py", contender, model, str(device)],
             cwd=FOLDER,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
