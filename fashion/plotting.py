@@ -12,7 +12,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter
 from PIL import Image
 from torch import Tensor
 
@@ -255,20 +255,21 @@ def accuracy_against_time(groups: dict[str, Sequence[Run]], published: dict[str,
     """
     figure, (axes, side) = _subplots(9, 5, 1, 2)
     axes.get_gridspec().set_width_ratios([2, 1])
+    shapes = dict(zip(by_hardware(run for runs in groups.values() for run in runs), cycle("os^v"), strict=False))
     for (name, runs), colour in zip(groups.items(), _COLOURS, strict=False):
-        for (hardware, alike), marker in zip(by_hardware(runs).items(), cycle("os^v")):
+        for hardware, alike in by_hardware(runs).items():
             label = f"{name}, n={len(alike)}: {hardware}"
             for run in alike:
                 seconds = np.cumsum([epoch.train_seconds for epoch in run.history])
                 accuracies = [epoch.test_accuracy for epoch in run.history]
                 axes.plot(seconds, accuracies, colour, linewidth=0.7, alpha=0.5)
-                axes.plot(seconds[-1], accuracies[-1], marker, color=colour, label=label)
+                axes.plot(seconds[-1], accuracies[-1], shapes[hardware], color=colour, label=label)
     for name, value in published.items():
         side.plot(0, value, "D", color="black", fillstyle="none")
         side.annotate(f"{value:.1f}  {name}", (0, value), (8, 0), textcoords="offset points", va="center", fontsize=8)
-    axes.set(xscale="log", xlabel="seconds of training", ylabel="test accuracy", ylim=(88, 97))
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set(xscale="log", xlabel="seconds of training", ylabel="test accuracy", ylim=(88, 98))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    axes.xaxis.set_major_formatter("{x:g}")
     _in_percent(axes.yaxis)
     axes.grid(alpha=0.3)
     side.set(title="published, time unknown", ylim=axes.get_ylim(), xlim=(-0.1, 1), xticks=[], yticks=[])

@@ -126,7 +126,7 @@ def _ablations(logs: Path | str) -> str:
 
 
 def _times(logs: Path | str) -> str:
-    return tables.markdown(tables.times(study.fast(), study.test_images().labels.numpy(), logs))
+    return tables.markdown(study.fast_times(logs))
 
 
 def _confused(logs: Path | str) -> str:

@@ -34,13 +34,21 @@ def test_contenders_take_turns_and_each_turn_is_counted_but_the_first():
     assert measured["contenders"]["ours"]["precision"] == "fp32"
 
 
-@pytest.mark.parametrize("contender", ["limit", "profile:plain", "profile:ours", "choice:fused+kept+short+bf16"])
+@pytest.mark.parametrize(
+    "contender", ["limit", "profile:plain", "profile:ours", "choice:fused+kept+short+bf16", "choice:replayed"]
+)
 def test_other_contenders_measure_what_they_are_for(contender):
     measured = bench.bench("NeuralNetwork_v1", CPU, (contender,), rounds=1, steps=2)["contenders"][contender]
     if contender == "limit":
         assert measured["flop_per_second"][0] > 1e9 and measured["bytes_per_second"][0] > 1e8
     if contender.startswith("profile"):
         assert list(measured["milliseconds"][0]) == ["data", "forward", "backward", "optimiser", "metrics"]
+
+
+def test_a_cuda_device_has_choices_of_its_own():
+    cpu, cuda = (set(bench.contenders_of("choices", torch.device(name))) for name in ("cpu", "cuda"))
+    assert "choice:fused+kept" in cpu - cuda and "choice:fused+replayed" in cuda - cpu
+    assert bench.contenders_of("speed", CPU) == bench.SPEED
 
 
 @pytest.mark.parametrize("contender", ["nobody", "choice:turbo"])

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fashion import CLASSES, EXPERIMENTS, Run, study
@@ -18,13 +19,13 @@ def run_of(seed, accuracy, predictions=LABELS, epochs=10):
 
 @pytest.fixture
 def records(monkeypatch):
-    """A record of four experiments: two that learn little or nothing, and two that miss the first ankle boot."""
+    """Four experiments: one learns nothing, one not with every seed, and two miss the first ankle boot."""
     missing = LABELS.copy()
     missing[0] = 7
     made = {
         "v1": [run_of(0, 10.0, np.zeros_like(LABELS))],
         "v1_fixed": [run_of(0, 83.0, missing)],
-        "v1_5_5_noBN_lrx2": [run_of(0, 30.0, np.full_like(LABELS, 9))],
+        "v1_5_5_noBN_lrx2": [run_of(0, 30.0, np.full_like(LABELS, 9)), run_of(1, 90.0)],
         "v1_5_5_lrx2": [run_of(0, 91.0, missing), run_of(1, 92.0, missing)],
     }
     monkeypatch.setattr(study, "recorded", lambda experiment, *_: made.get(experiment.name, []))
@@ -60,6 +61,16 @@ def test_the_figures_show_the_record(records):
     records["fast"] = [run_of(0, 94.0, records["v1_fixed"][0].predictions)]
     for runs_of, draw in study.FIGURES.values():
         assert runs_of("model_logs") and draw("model_logs").axes
+
+
+def test_the_fast_recipes_are_timed_on_cpus_and_on_a_gpu(monkeypatch):
+    made = {"model_logs": [run_of(0, 94.0)], "gpu": [run_of(0, 94.1), run_of(1, 94.3)]}
+    monkeypatch.setattr(
+        study, "recorded", lambda experiment, logs: made[logs.name] if experiment.name == "fast" else []
+    )
+    assert study.fast_runs() == {"fast_93": [], "fast": made["model_logs"] + made["gpu"], "fast_95": []}
+    monkeypatch.setattr(study.tables, "times", lambda experiments, labels, logs: pd.DataFrame({"logs": [logs.name]}))
+    assert study.fast_times().logs.tolist() == ["model_logs", "gpu"]
 
 
 def test_every_ablation_changes_what_it_says():
