@@ -72,7 +72,7 @@ def fast() -> list[Experiment]:
 
 
 def fast_runs(logs: Path | str = MODEL_LOGS) -> dict[str, list[Run]]:
-    """Load the recorded runs of `fast`'s experiments: those of CPUs, and those of the same seeds on a GPU."""
+    """Load the recorded runs of the fast recipes by name: those of CPUs, and then those of a GPU."""
     return {each.name: [run for folder in _machines(logs) for run in recorded(each, folder)] for each in fast()}
 
 
