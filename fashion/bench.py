@@ -53,6 +53,7 @@ CHOICES = {
         "choice:fused+replayed+channels-last",
         "choice:fused+replayed+bf16",
         "choice:fused+replayed+channels-last+bf16",
+        "choice:fused+replayed+channels-last+bf16+unfolded",
         "choice:fused+replayed+channels-last+bf16+compile",
     ),
 }

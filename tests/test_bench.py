@@ -1,7 +1,9 @@
+import copy
 import json
 
 import pytest
 import torch
+from torch import nn
 
 from fashion import FashionError, bench
 
@@ -35,7 +37,7 @@ def test_contenders_take_turns_and_each_turn_is_counted_but_the_first():
 
 
 @pytest.mark.parametrize(
-    "contender", ["limit", "profile:plain", "profile:ours", "choice:fused+kept+short+bf16", "choice:replayed"]
+    "contender", ["limit", "profile:plain", "profile:ours", "choice:fused+kept+short+bf16", "choice:replayed+unfolded"]
 )
 def test_other_contenders_measure_what_they_are_for(contender):
     measured = bench.bench("NeuralNetwork_v1", CPU, (contender,), rounds=1, steps=2)["contenders"][contender]
@@ -49,6 +51,21 @@ def test_a_cuda_device_has_choices_of_its_own():
     cpu, cuda = (set(bench.contenders_of("choices", torch.device(name))) for name in ("cpu", "cuda"))
     assert "choice:fused+kept" in cpu - cuda and "choice:fused+replayed" in cuda - cpu
     assert bench.contenders_of("speed", CPU) == bench.SPEED
+
+
+def test_unfolded_images_are_convolved_as_they_are(monkeypatch, noise):
+    monkeypatch.syspath_prepend(bench.FOLDER)
+    from contenders.choice import unfold_single_channels
+
+    torch.manual_seed(0)
+    whole = nn.ModuleList([nn.Conv2d(1, 32, 3, padding=1), nn.Conv2d(1, 64, 7, 2, 3, bias=False), nn.Conv2d(2, 4, 3)])
+    unfolded = unfold_single_channels(copy.deepcopy(whole))
+    assert [type(layer) is nn.Conv2d for layer in unfolded] == [False, False, True]
+    for one, other in zip(whole[:2], unfolded[:2], strict=True):
+        assert torch.allclose(one(noise.images), other(noise.images), atol=1e-5)
+        for layer in (one, other):
+            layer(noise.images).square().mean().backward()
+        assert torch.allclose(one.weight.grad, other.weight.grad, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("contender", ["nobody", "choice:turbo"])
