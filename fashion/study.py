@@ -73,13 +73,13 @@ def fast() -> list[Experiment]:
 
 def fast_runs(logs: Path | str = MODEL_LOGS) -> dict[str, list[Run]]:
     """Load the recorded runs of the fast recipes by name: those of CPUs, and then those of a GPU."""
-    return {each.name: [run for folder in _machines(logs) for run in recorded(each, folder)] for each in fast()}
+    return {each.name: [run for folder in _fast_folders(logs) for run in recorded(each, folder)] for each in fast()}
 
 
 def fast_times(logs: Path | str = MODEL_LOGS) -> pd.DataFrame:
     """Tabulate how long they train and how accurate they are then, as `tables.times` does: on CPUs, then on a GPU."""
     labels = test_images().labels.numpy()
-    return pd.concat([tables.times(fast(), labels, folder) for folder in _machines(logs)], ignore_index=True)
+    return pd.concat([tables.times(fast(), labels, folder) for folder in _fast_folders(logs)], ignore_index=True)
 
 
 def ablated() -> dict[str, Experiment]:
@@ -173,7 +173,7 @@ def draw_missed(logs: Path | str = MODEL_LOGS, number: int = 20) -> Figure:
     return plotting.predictions(Dataset(images[shown], labels[shown]), votes(runs)[shown].argmax(axis=1))
 
 
-def _machines(logs: Path | str) -> tuple[Path, Path]:
+def _fast_folders(logs: Path | str) -> tuple[Path, Path]:
     return Path(logs), Path(logs) / "gpu"
 
 

@@ -68,6 +68,14 @@ def test_unfolded_images_are_convolved_as_they_are(monkeypatch, noise):
         assert torch.allclose(one.weight.grad, other.weight.grad, rtol=1e-3, atol=1e-6)
 
 
+def test_a_contender_sees_the_packages_that_the_bench_sees(monkeypatch, tmp_path):
+    (tmp_path / "contenders").mkdir()
+    source = "from contenders.common import Prepared\n\nprepare = lambda *_: Prepared(lambda steps: None, {})\n"
+    (tmp_path / "contenders" / "mine.py").write_text(source)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert list(bench.bench("NeuralNetwork_v1", CPU, ("mine",), rounds=1, steps=1)["contenders"]) == ["mine"]
+
+
 @pytest.mark.parametrize("contender", ["nobody", "choice:turbo"])
 def test_a_contender_that_fails_says_why(contender):
     with pytest.raises(FashionError, match=rf"the contender {contender} failed: .*(nobody|turbo)"):
