@@ -17,7 +17,7 @@ from fashion import bench, inference, plotting, report, runs, tables
 from fashion.data import load, split
 from fashion.devices import choose_device
 from fashion.experiments import EXPERIMENTS, Experiment
-from fashion.settings import MODEL_LOGS, ROOT, RUNS, FashionError, writable
+from fashion.settings import MODEL_LOGS, ROOT, RUNS, FashionError, quick, writable
 from fashion.training import Epoch
 
 app = typer.Typer(
@@ -111,11 +111,10 @@ def run_command(
     options = {"logs": logs, "validation": validation, "precision": precision, "retrain": retrain}
     options |= {"checkpoint_every": checkpoint_every, "until": until}
     options["data"] = split(train) if validation else (train, test)
-    # All training comes first: figures that are redrawn in model_logs/ would mark the next record's commit as dirty.
-    done = [[_run_seed(experiment, seed, options) for seed in numbers] for experiment in experiments]
     rows, figures = [], []
     unit = "% of validation" if validation else "%"
-    for experiment, trained in zip(experiments, done, strict=True):
+    for experiment in experiments:
+        trained = [_run_seed(experiment, seed, options) for seed in numbers]
         mine = runs.recorded(experiment, writable(logs), validation) or trained
         figures += plotting.save_curves(experiment, mine, logs / "validation" if validation else logs)
         as_recorded = experiment == EXPERIMENTS[experiment.name]  # not with another number of epochs
@@ -132,6 +131,8 @@ def run_command(
             }
         )
     _show(pd.DataFrame(rows))
+    if quick():
+        typer.echo("\nA rehearsal on 256 images, since FASHION_QUICK is set: what it trained says nothing.")
     typer.echo("\nPlots:")
     for figure in figures:
         typer.echo(f"  {figure.relative_to(Path.cwd()) if figure.is_relative_to(Path.cwd()) else figure}")

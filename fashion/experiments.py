@@ -29,6 +29,9 @@ class Experiment:
         keep: whether its runs keep the weights of the network, and what it returns for the evaluated images.
         published: test accuracy after the last epoch in the published study, one run, in percent.
         logs: the stem of its folder and files, where that is not `model_<name>`.
+
+    Raises:
+        ValueError: `epochs` is not positive, or `changes` or `augment` is a string, not a tuple of them.
     """
 
     name: str = field(compare=False)
@@ -48,6 +51,14 @@ class Experiment:
     published: float | None = field(default=None, compare=False)
     logs: str = field(default="", compare=False)
 
+    def __post_init__(self):
+        if self.epochs < 1:
+            raise ValueError(f"{self.name}: epochs must be at least 1, not {self.epochs}")
+        for name in ("changes", "augment"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise ValueError(f"{self.name}: {name} must be a tuple, such as ({value!r},), not {value!r}")
+
     @property
     def stem(self) -> str:
         """What its folder and files are called: `model_logs/<stem>_logs/<stem>_accuracy.png`."""
@@ -61,7 +72,7 @@ class Experiment:
 
     def differences(self, recipe: dict) -> list[str]:
         """Say where a recorded recipe is another one: `["epochs 2, not 5"]`. A field it lacks has its default."""
-        ours, theirs = self.recipe, Experiment("", "", 0).recipe | recipe
+        ours, theirs = self.recipe, Experiment("", "", 1).recipe | recipe
         return [f"{name} {theirs[name]}, not {ours.get(name)}" for name in theirs if theirs[name] != ours.get(name)]
 
 

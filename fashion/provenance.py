@@ -10,6 +10,8 @@ import torchvision
 from fashion.devices import instructions
 from fashion.settings import ROOT
 
+CODE = ("fashion", "benchmarks/contenders", "benchmarks/worker.py")  # what decides what a run or a measurement does
+
 
 def provenance(device: torch.device) -> dict:
     """Describe what a run on `device` ran on and with, for its record."""
@@ -57,10 +59,15 @@ def _hardware(device: torch.device) -> str:
 
 
 def _git_commit() -> str | None:
+    """Name the commit, with "-dirty" where code is not as it was committed; records and notebooks may be newer."""
     if not (ROOT / ".git").exists():
         return None
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        commit = _git("rev-parse", "HEAD")
+        return f"{commit}-dirty" if _git("status", "--porcelain", "--", *CODE) else commit
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()

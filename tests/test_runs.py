@@ -282,6 +282,19 @@ def test_a_typo_in_a_recipe_is_named(tmp_path, small, typo, message):
         run(replace(LEARNER, **typo), 0, logs=tmp_path, data=small)
 
 
+@pytest.mark.parametrize(
+    ("slip", "message"),
+    [
+        ({"epochs": 0}, "learner: epochs must be at least 1, not 0"),
+        ({"changes": ("logits")}, r"learner: changes must be a tuple, such as \('logits',\), not 'logits'"),
+        ({"augment": "flip"}, r"learner: augment must be a tuple, such as \('flip',\), not 'flip'"),
+    ],
+)
+def test_a_slip_in_a_recipe_is_told_at_once(slip, message):
+    with pytest.raises(ValueError, match=message):
+        replace(LEARNER, **slip)
+
+
 def test_no_two_experiments_share_a_name():
     with pytest.raises(ValueError, match="two experiments are called learner"):
         experiments._by_name(LEARNER, EXPERIMENTS["v1"], replace(LEARNER, lr=1.0))
