@@ -35,18 +35,19 @@ def _answer(values: dict) -> None:
 
 
 def _wait_for(device: str) -> None:
-    if device.startswith("cuda"):
+    if device != "cpu":
         import torch
 
-        torch.cuda.synchronize()
+        torch.accelerator.synchronize(torch.device(device))
 
 
 def _peak_mb(device: str) -> float:
     if device.startswith("cuda"):
         import torch
 
-        return torch.cuda.max_memory_allocated() / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3  # the whole process, the libraries included
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024  # of getrusage, in bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6  # the whole process, libraries included
 
 
 if __name__ == "__main__":

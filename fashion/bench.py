@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -53,6 +54,7 @@ CHOICES = {
         "choice:fused+replayed+channels-last",
         "choice:fused+replayed+bf16",
         "choice:fused+replayed+channels-last+bf16",
+        "choice:fused+replayed+channels-last+bf16+flatten",
         "choice:fused+replayed+channels-last+bf16+unfolded",
         "choice:fused+replayed+channels-last+bf16+compile",
     ),
@@ -212,8 +214,9 @@ class _Worker:
         self.info = {**info, "first_step_s": time.perf_counter() - start}
 
     def train(self, steps: int, epochs: int) -> dict:
-        self.process.stdin.write(f"{steps} {epochs}\n")
-        self.process.stdin.flush()
+        with suppress(BrokenPipeError):  # where it has ended, `_answer` says why
+            self.process.stdin.write(f"{steps} {epochs}\n")
+            self.process.stdin.flush()
         return self._answer()
 
     def close(self) -> None:

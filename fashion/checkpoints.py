@@ -79,9 +79,15 @@ def read_checkpoint(path: Path) -> dict | None:
 
 
 def _restore_optimiser(optimiser: Optimizer, state: dict) -> None:
-    """Load a state, but leave a learning rate that is a tensor where it is: a CUDA graph will read it there."""
+    """Load a state, but leave a learning rate that is a tensor where it is: a CUDA graph will read it there.
+
+    The momentum takes the memory layout that the weights have here: a fused step goes through both as they lie.
+    """
     rates = [group["lr"] for group in optimiser.param_groups]
     optimiser.load_state_dict(state)
+    for weights, values in optimiser.state.items():
+        if values.get("momentum_buffer") is not None:
+            values["momentum_buffer"] = torch.empty_like(weights).copy_(values["momentum_buffer"])
     for group, rate in zip(optimiser.param_groups, rates, strict=True):
         saved = float(group["lr"])
         group["lr"] = rate.fill_(saved) if isinstance(rate, Tensor) else saved

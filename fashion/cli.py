@@ -113,8 +113,9 @@ def run_command(
     options["data"] = split(train) if validation else (train, test)
     rows, figures = [], []
     unit = "% of validation" if validation else "%"
+    end = (experiments[-1], numbers[-1])
     for experiment in experiments:
-        trained = [_run_seed(experiment, seed, options) for seed in numbers]
+        trained = [_run_seed(experiment, seed, options, last=(experiment, seed) == end) for seed in numbers]
         mine = runs.recorded(experiment, writable(logs), validation) or trained
         figures += plotting.save_curves(experiment, mine, logs / "validation" if validation else logs)
         as_recorded = experiment == EXPERIMENTS[experiment.name]  # not with another number of epochs
@@ -263,7 +264,7 @@ def _numbers(seeds: str) -> list[int]:
     return sorted(numbers)
 
 
-def _run_seed(experiment: Experiment, seed: int, options: dict) -> runs.Run:
+def _run_seed(experiment: Experiment, seed: int, options: dict, last: bool) -> runs.Run:
     title = f"{experiment.name} seed {seed}"
     trained = False
 
@@ -280,6 +281,8 @@ def _run_seed(experiment: Experiment, seed: int, options: dict) -> runs.Run:
     record = runs.run(experiment, seed, after_epoch=tell, **options)
     if not trained:
         typer.echo(f"{title}  recorded already, {record.accuracy:.2f}%; --retrain trains it again")
+    elif not last and runs.Pace(1, options["until"]).stops_after(record.history[-1]):
+        raise runs.Paused(f"{title} is trained, and the time is up before the next")
     return record
 
 

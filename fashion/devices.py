@@ -1,6 +1,6 @@
 """What a run computes on, and how: device, precision, memory layout, and whole steps replayed as CUDA graphs.
 
-Each choice here was measured; benchmarks/README.md has the figures.
+Each choice for CPUs was measured; benchmarks/README.md has the figures, and says what those for GPUs rest on.
 """
 
 import ctypes
@@ -69,7 +69,8 @@ def place(network: nn.Module, model: str, device: torch.device, precision: str) 
         network: what to train.
         model: its key in `MODELS`.
         device: where.
-        precision: "bf16" to compute matrix products and convolutions in bfloat16; "fp32" leaves all in float32.
+        precision: "bf16" to compute matrix products and convolutions in bfloat16; "fp32" leaves all in float32, but for
+            convolutions on a CUDA device, for which PyTorch lets cuDNN round to TF32.
 
     Returns:
         The network, or in bfloat16 an `InBfloat16` around it.
@@ -180,7 +181,7 @@ def replayed(function: TensorFunction, device: torch.device) -> TensorFunction:
             values in its arguments and in tensors that it finds in the same place each time.
         device: anything but a CUDA device gets `function` itself.
     """
-    return Replayed(function) if device.type == "cuda" else function
+    return Replayed(function, device) if device.type == "cuda" else function
 
 
 class Replayed:
@@ -190,9 +191,9 @@ class Replayed:
     https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs/
     """
 
-    def __init__(self, function: TensorFunction):
+    def __init__(self, function: TensorFunction, device: torch.device):
         self.function = function
-        self.stream = torch.cuda.Stream()
+        self.stream = torch.cuda.Stream(device)
         self.calls: Counter = Counter()
         self.recordings: dict = {}
 
@@ -211,10 +212,11 @@ class Replayed:
         return tuple(result.clone() for result in results)  # the next replay overwrites them
 
     def _on_side_stream(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        self.stream.wait_stream(torch.cuda.current_stream())
+        current = torch.cuda.current_stream(self.stream.device)
+        self.stream.wait_stream(current)
         with torch.cuda.stream(self.stream):
             results = self.function(*inputs)
-        torch.cuda.current_stream().wait_stream(self.stream)
+        current.wait_stream(self.stream)
         return results
 
     def _record(self, inputs: tuple[Tensor, ...]) -> tuple[torch.cuda.CUDAGraph, tuple, tuple]:

@@ -106,6 +106,9 @@ def _by_name(*experiments: Experiment) -> dict[str, Experiment]:
     if len(table) < len(experiments):
         names = [experiment.name for experiment in experiments]
         raise ValueError(f"two experiments are called {max(names, key=names.count)}")
+    for one, other in combinations(experiments, 2):
+        if one == other:
+            raise ValueError(f"{one.name} and {other.name} are the same recipe")
     return table
 
 

@@ -48,7 +48,6 @@ class Classifier(nn.Module):
         return torch.softmax(self.network(images) / self.temperature, dim=1)
 
 
-@cache
 def load(path: Path | str = SHIPPED) -> Classifier:
     """Load a network from the file of its weights, such as a run keeps.
 
@@ -92,9 +91,14 @@ def predict(image: Path | str | Image.Image | np.ndarray, classifier: Classifier
     except FashionError as error:
         raise FashionError(f"{file}: {error}" if file is not None else str(error)) from error
     with torch.no_grad():
-        probabilities = (classifier or load())(images.to_tensor(prepared))[0]
+        probabilities = (classifier or _shipped())(images.to_tensor(prepared))[0]
     order = probabilities.argsort(descending=True).tolist()
     return Prediction(CLASSES[order[0]], {CLASSES[label]: float(probabilities[label]) for label in order})
+
+
+@cache
+def _shipped() -> Classifier:
+    return load()
 
 
 def _from_array(pixels: np.ndarray) -> Image.Image:

@@ -78,7 +78,7 @@ def curve_paths(experiment: Experiment, logs: Path | str) -> tuple[Path, Path]:
 
 def digest(runs: Sequence[Run]) -> str:
     """Return a fingerprint of the runs that a figure is drawn from, by which a stale figure is found."""
-    parts = [(run.seed, [epoch.metrics for epoch in run.history], run.predictions.tobytes()) for run in runs]
+    parts = [(run.info, run.history, run.predictions.tobytes()) for run in runs]
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+import sys
 from pathlib import Path
 
 import torch
@@ -49,13 +50,22 @@ def continued(before: dict, after: dict) -> dict:
 def _hardware(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    name = names[0] if names else platform.processor() or platform.machine()
+    name = _processor()
     if device.type != "cpu":
         return f"{name}, {device.type}"
     return f"{name} ({instructions()}), {torch.get_num_threads()} threads"
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    names = []
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    elif sys.platform == "darwin":  # where `platform` says "arm" of every chip
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        names = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
+    return next(filter(None, names), platform.processor() or platform.machine())
 
 
 def _git_commit() -> str | None:

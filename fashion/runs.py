@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import math
+import re
 import shutil
 import tempfile
 import time
@@ -139,9 +140,12 @@ def run(
     record = None if retrain else load(folder)
     if record:
         _require_same(info, record.info, experiment, f"{folder} holds another run", "replace it with --retrain")
+        if experiment.keep and record.outputs is None:
+            raise FashionError(f"{folder} was recorded without its weights and outputs: replace it with --retrain")
         return record
 
     folder = writable(folder)
+    _require_same_images(info, experiment, folder)
     checkpoint = _checkpoint_path(folder)
     _require_writable(folder.parent, checkpoint.parent)
     saved = read_checkpoint(checkpoint)
@@ -187,8 +191,7 @@ def load(folder: Path) -> Run | None:
 
 def recorded(experiment: Experiment, logs: Path | str = MODEL_LOGS, validation: bool = False) -> list[Run]:
     """Load every recorded run of an experiment that has its recipe, in the order of their seeds."""
-    folders = _experiment_folder(experiment, logs, validation).glob("seed_*")
-    found = [load(folder) for folder in folders if folder.name.removeprefix("seed_").isdecimal()]
+    found = [load(folder) for folder in _seed_folders(_experiment_folder(experiment, logs, validation))]
     return sorted((run for run in found if not experiment.differences(run.info["recipe"])), key=lambda run: run.seed)
 
 
@@ -270,6 +273,12 @@ def _experiment_folder(experiment: Experiment, logs: Path | str, validation: boo
     return Path(logs) / ("validation" if validation else "") / f"{experiment.stem}_logs"
 
 
+def _seed_folders(folder: Path) -> list[Path]:
+    """List the runs of an experiment, one included whose `_write` was killed between its two renames."""
+    names = {re.sub(r"^\.(seed_\d+)\.old$", r"\1", path.name) for path in folder.glob("*seed_*")}
+    return [folder / name for name in names if re.fullmatch(r"seed_\d+", name)]
+
+
 def _checkpoint_path(folder: Path) -> Path:
     place = folder.relative_to(ROOT if folder.is_relative_to(ROOT) else folder.anchor)
     return writable(CHECKPOINTS / place.with_suffix(".pt"))
@@ -283,6 +292,17 @@ def _require_same(ours: dict, theirs: dict, experiment: Experiment, what: str, r
             differences.append(f"{name} {theirs.get(name)}, not {ours[name]}")
     if differences:
         raise FashionError(f"{what} ({'; '.join(differences)}): {remedy}, or choose another folder with --logs")
+
+
+def _require_same_images(ours: dict, experiment: Experiment, folder: Path) -> None:
+    """Refuse a run that would lie beside runs of other seeds on more or fewer images: a mean is taken over them."""
+    for other in (load(each).info for each in _seed_folders(folder.parent) if each != folder):
+        theirs = (other["train_images"], other["test_images"])
+        if not experiment.differences(other["recipe"]) and theirs != (ours["train_images"], ours["test_images"]):
+            raise FashionError(
+                f"seed {other['seed']} of {experiment.name} was trained and evaluated on {theirs[0]} and {theirs[1]} "
+                f"images, not {ours['train_images']} and {ours['test_images']}: choose another folder with --logs"
+            )
 
 
 def _require_complete(info: dict, experiment: Experiment, folder: Path) -> None:

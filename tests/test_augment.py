@@ -70,6 +70,7 @@ def test_cutmix_mixes_labels_by_area(images):
             if images.labels[other] != images.labels[index]:
                 torch.testing.assert_close(mixed.labels[index, images.labels[other]], share)
     assert 70 < (own < 1).sum() < 120  # half of them, less those whose rectangle is empty
+    assert 0.26 < (1 - own[own < 1]).mean() < 0.4  # a half, less what reaches over an edge
 
 
 def test_augmentations_are_composed_in_order(images):

@@ -114,6 +114,18 @@ def test_a_run_whose_time_is_up_ends_well_and_says_how_to_go_on(capsys, tmp_path
     assert call(capsys, *arguments, "--checkpoint-every", "0")[0] == 2
 
 
+def test_no_other_seed_is_begun_when_the_time_is_up(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHION_QUICK", "1")
+    arguments = ("run", "v1", "--logs", str(tmp_path), "--epochs", "1", "--seeds", "0-1", "--max-minutes", "0")
+    code, out, _ = call(capsys, *arguments)
+    assert code == 0 and "v1 seed 1" not in out
+    assert out.splitlines()[-1] == (
+        "v1 seed 0 is trained, and the time is up before the next; the same command continues it"
+    )
+    code, out, _ = call(capsys, *arguments)
+    assert code == 0 and "v1 seed 1  epoch 1/1" in out and "Plots:" in out
+
+
 def test_plain_fashion_shows_its_help(capsys):
     code, out, err = call(capsys)
     assert code == 2 and "Usage: " in out and err == ""

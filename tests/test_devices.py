@@ -130,6 +130,27 @@ def test_stacked_images_are_convolved_one_by_one(noise):
         assert torch.allclose(one.grad, other.grad, rtol=1e-3, atol=1e-7), name
 
 
+@pytest.mark.parametrize(
+    ("model", "precision", "last", "short", "flatten"),
+    [
+        ("NeuralNetwork_v1_5_5_BN", "fp32", True, False, False),
+        ("NeuralNetwork_v1_5_5_BN", "bf16", True, False, True),
+        ("FastNetwork_32", "bf16", True, False, True),
+        ("resnet18_scratch", "fp32", False, True, False),
+        ("resnet18_scratch", "bf16", False, True, False),
+    ],
+)
+def test_a_network_is_placed_as_the_measurements_say(monkeypatch, model, precision, last, short, flatten):
+    kept = []
+    monkeypatch.setattr(devices, "keep_freed_memory", lambda: kept.append(True))
+    layers = list(devices.bare(place(build(model), model, CPU, precision)).modules())
+    weights = [layer.weight for layer in layers if isinstance(layer, nn.Conv2d) and layer.in_channels > 1]
+    assert {each.is_contiguous(memory_format=torch.channels_last) for each in weights if each.shape[2] > 1} == {last}
+    assert any(type(layer) is devices._ShortConv2d for layer in layers) == short
+    assert any(layer._backward_hooks for layer in layers if isinstance(layer, nn.Flatten)) == flatten
+    assert kept == [True]
+
+
 def test_convolutions_of_several_channels_stay_as_they_are():
     network = stack_single_channels(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3, groups=2), nn.Conv2d(2, 1, 3)))
     assert {type(layer) for layer in network} == {nn.Conv2d}
@@ -149,6 +170,9 @@ def recorder(monkeypatch):
     """CUDA's stream and graph, played on the CPU: a recording is a function that is called again."""
 
     class Stream:
+        def __init__(self, device):
+            self.device = device
+
         def wait_stream(self, stream):
             pass
 
@@ -173,7 +197,7 @@ def recorder(monkeypatch):
 
 def test_each_call_counts_whether_it_is_replayed_or_not(recorder):
     seen = []
-    replayed = recorder(lambda a, b: (seen.append(float(a.sum())), (a.sum(), b.sum()))[1])
+    replayed = recorder(lambda a, b: (seen.append(float(a.sum())), (a.sum(), b.sum()))[1], CPU)
     batches = [torch.full((size,), float(i)) for i, size in enumerate([4, 4, 4, 2, 4, 4, 2, 4])]
     outcomes = [replayed(batch, -batch) for batch in batches]
     assert seen == [float(batch.sum()) for batch in batches]

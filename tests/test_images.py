@@ -52,6 +52,13 @@ def test_an_image_of_the_dataset_stays_as_it_is(full):
     assert (images.to_tensor(prepared) - full[1].images[:1]).abs().max() < 1e-6
 
 
+def test_a_picture_is_made_smaller_by_averages():
+    stripes = np.zeros((300, 300), np.uint8)
+    stripes[10:290:2, 10:290] = 255
+    grey = np.asarray(images.prepare(Image.fromarray(stripes)))
+    assert grey.shape == (28, 28) and grey.min() > 120 and grey.max() < 150
+
+
 def test_nothing_but_background_is_an_error():
     with pytest.raises(FashionError, match="nothing but background"):
         images.prepare(Image.new("RGB", (50, 50), "white"))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,6 +96,13 @@ def test_predictions_name_both_classes(small):
 def test_a_digest_tells_histories_apart():
     assert plotting.digest(made_up(3)) == plotting.digest(made_up(3))
     assert plotting.digest(made_up(3)) != plotting.digest(made_up(2))
+    (run,) = made_up(1)
+    for other in (
+        replace(run, info=run.info | {"hardware": "another"}),
+        replace(run, history=[epoch._replace(train_seconds=2.0) for epoch in run.history]),
+        replace(run, predictions=np.ones(1, np.uint8)),
+    ):
+        assert plotting.digest([other]) != plotting.digest([run])
 
 
 def test_speed_sets_contenders_beside_the_limit():

@@ -26,6 +26,7 @@ from fashion import (
     split,
 )
 from fashion.devices import instructions
+from fashion.settings import MODEL_LOGS
 
 LEARNER = Experiment("learner", "NeuralNetwork_v1", epochs=4, lr=0.05, momentum=0.9, changes=("logits", "identity"))
 
@@ -53,6 +54,8 @@ def test_a_run_is_recorded_and_loaded(tmp_path, small):
     assert info["versions"]["torch"] == torch.__version__
     assert len(info["git_commit"].removesuffix("-dirty")) == 40 if (settings.ROOT / ".git").exists() else True
     assert info["seconds"] == pytest.approx(sum(epoch.seconds for epoch in record.history), abs=1e-3)
+    assert info["train_seconds"] == pytest.approx(sum(epoch.train_seconds for epoch in record.history), abs=1e-3)
+    assert 0 < info["train_seconds"] < info["seconds"]
     assert info["metrics"]["test_accuracy"] == record.accuracy == record.history[-1].test_accuracy
     assert record.predictions.shape == (100,) and (folder / "predictions.bin").stat().st_size == 100
     assert 100 * np.mean(record.predictions == small[1].labels.numpy()) == pytest.approx(record.accuracy)
@@ -295,9 +298,28 @@ def test_a_slip_in_a_recipe_is_told_at_once(slip, message):
         replace(LEARNER, **slip)
 
 
-def test_no_two_experiments_share_a_name():
+def test_no_two_experiments_share_a_name_or_a_recipe():
     with pytest.raises(ValueError, match="two experiments are called learner"):
         experiments._by_name(LEARNER, EXPERIMENTS["v1"], replace(LEARNER, lr=1.0))
+    with pytest.raises(ValueError, match="learner and again are the same recipe"):
+        experiments._by_name(LEARNER, EXPERIMENTS["v1"], replace(LEARNER, name="again"))
+
+
+def test_no_mean_is_taken_over_runs_on_more_and_on_fewer_images(tmp_path, small):
+    fewer = tuple(Dataset(*(tensor[:100] for tensor in part)) for part in small)
+    run(LEARNER, 0, logs=tmp_path, data=small)
+    with pytest.raises(FashionError, match=r"seed 0 of learner was trained and evaluated on .*, not 100 and 100"):
+        run(LEARNER, 1, logs=tmp_path, data=fewer)
+    run(replace(LEARNER, epochs=1), 1, logs=tmp_path, data=fewer)  # another recipe: no mean is taken over both
+    assert [each.seed for each in recorded(LEARNER, tmp_path)] == [0]
+
+
+def test_what_was_not_kept_is_not_taken_for_kept(tmp_path, small):
+    run(LEARNER, 0, logs=tmp_path, data=small)
+    keeper = replace(LEARNER, keep=True)
+    with pytest.raises(FashionError, match="without its weights and outputs: replace it with --retrain"):
+        run(keeper, 0, logs=tmp_path, data=small)
+    assert run(keeper, 0, logs=tmp_path, data=small, retrain=True).outputs is not None
 
 
 def test_the_same_run_started_twice_ends_twice(tmp_path, small, checkpoints):
@@ -331,6 +353,7 @@ def test_an_interrupted_write_leaves_the_old_files_or_the_new(tmp_path, small, m
         except KeyboardInterrupt:
             interrupted = True
     assert interrupted == (call <= {"write_text": 2, "write_bytes": 1, "rename": 2}[method])
+    assert [each.info for each in recorded(LEARNER, tmp_path)] == [old.info] * interrupted
     found = runs.load(seed_folder(tmp_path))
     if interrupted:
         assert outcome(found) == outcome(old) and found.info == old.info
@@ -441,13 +464,14 @@ def test_a_checkpoint_lies_among_the_checkpoints_wherever_its_run_does(checkpoin
         assert path.is_relative_to(checkpoints) and ".." not in path.parts and path.name == "seed_0.pt"
 
 
-@pytest.mark.parametrize("validation", [False, True])
-def test_every_committed_record_is_whole_and_true(full, validation):
+@pytest.mark.parametrize(("logs", "validation"), [(MODEL_LOGS, False), (MODEL_LOGS, True), (MODEL_LOGS / "gpu", False)])
+def test_every_committed_record_is_whole_and_true(full, logs, validation):
     labels = full[1].labels.numpy()
     if validation:
         labels = split(full[0])[1].labels.numpy()
+    assert any(recorded(experiment, logs, validation) for experiment in EXPERIMENTS.values())
     for experiment in EXPERIMENTS.values():
-        for record in recorded(experiment, validation=validation):
+        for record in recorded(experiment, logs, validation):
             info = record.info
             assert (info["train_images"], info["test_images"]) == runs.FULL["validation" if validation else "test"]
             assert info["experiment"] == experiment.name and "-dirty" not in info["git_commit"]

@@ -62,9 +62,8 @@ def test_the_published_accuracy_lies_within_the_interval_or_not(monkeypatch):
 
 def test_seconds_are_told_apart_by_hardware(monkeypatch):
     first, second, third = runs_of([90.0], [90.0], [90.0])
-    elsewhere = Run(
-        third.info | {"hardware": "another", "precision": "fp32"}, [Epoch(1, 1.0, 0.0, 1.0, 90.0, 7.0)], None
-    )
+    history = [Epoch(number, 1.0, 0.0, 1.0, 90.0, seconds) for number, seconds in enumerate((5.0, 7.0, 60.0), start=1)]
+    elsewhere = Run(third.info | {"hardware": "another", "precision": "fp32"}, history, None)
     monkeypatch.setattr(tables, "recorded", lambda *_: [first, second, elsewhere])
     (row,) = tables.results([EXPERIMENTS["v1_5_5"]]).to_dict("records")
     assert row["s/epoch"] == "2.0; 7.0"

@@ -1,11 +1,12 @@
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-from fashion import Dataset, Loader, build, evaluate, fit, train_epoch, training_step
+from fashion import Dataset, Loader, build, evaluate, fit, train_epoch, training, training_step
 from fashion.training import infer
 
 
@@ -93,6 +94,15 @@ def test_fit_returns_one_line_an_epoch_and_goes_on_from_a_history(small):
     assert all(math.isfinite(value) for epoch in history for value in epoch)
     assert run(learner(), Loader(train, seed=0), 3, history) == history
     assert [epoch.epoch for epoch in run(learner(), Loader(train, seed=0), 4, history)] == [1, 2, 3, 4]
+
+
+def test_an_epoch_is_timed_with_its_test_and_without(small, monkeypatch):
+    clock = SimpleNamespace(perf_counter=iter([10.0, 12.0, 15.0]).__next__)
+    monkeypatch.setattr(training, "time", clock)
+    model = learner()
+    loaders = (Loader(part) for part in small)
+    (epoch,) = fit(model, *loaders, nn.CrossEntropyLoss(), sgd(model), 1)
+    assert (epoch.train_seconds, epoch.seconds) == (2.0, 5.0)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

@@ -37,4 +37,4 @@ def prepare(model: str, device: str) -> Prepared:
 
 def _synchronise(device: str) -> None:
     if device != "cpu":
-        torch.cuda.synchronize()
+        torch.accelerator.synchronize(torch.device(device))
