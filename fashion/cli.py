@@ -54,6 +54,8 @@ def list_command(
     logs: Annotated[Path, typer.Option(help="Folder of the record.", show_default="model_logs")] = MODEL_LOGS,
 ) -> None:
     """List every experiment: its model, epochs and learning rate, the recorded seeds, and their mean accuracies."""
+    if not logs.is_dir():
+        raise FashionError(f"there is no folder {logs}")
     rows = []
     for experiment in EXPERIMENTS.values():
         tested, validated = (runs.recorded(experiment, logs, validation) for validation in (False, True))
@@ -83,7 +85,8 @@ def run_command(
         str | None, typer.Option(help="Such as cpu or cuda.", show_default="an accelerator, else cpu")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Folder of the dataset.", show_default="$FASHION_DATA, else data")
+        Path | None,
+        typer.Option(help="Folder of the dataset.", exists=True, show_default="$FASHION_DATA, else data"),
     ] = None,
     logs: Annotated[
         Path, typer.Option(help="Folder to record in; model_logs is the study's.", show_default="runs")
@@ -133,7 +136,9 @@ def run_command(
         )
     _show(pd.DataFrame(rows))
     if quick():
-        typer.echo("\nA rehearsal on 256 images, since FASHION_QUICK is set: what it trained says nothing.")
+        typer.echo(
+            "\nA rehearsal on 256 images (FASHION_QUICK is set): it says nothing, and the project keeps none of it."
+        )
     typer.echo("\nPlots:")
     for figure in figures:
         typer.echo(f"  {figure.relative_to(Path.cwd()) if figure.is_relative_to(Path.cwd()) else figure}")
@@ -151,16 +156,20 @@ def predict_command(
     classifier = inference.load(weights)
     found: list[dict] = []
     failed = 0
-    for path in _files(paths):
-        try:
-            label, probabilities = inference.predict(path, classifier)
-        except FashionError as error:
-            failed = _complain(str(error), 2)
-            continue
-        found.append({"file": str(path), "class": label, "probabilities": probabilities})
-        if not as_json:
-            likely = list(probabilities.items())[:3]
-            typer.echo(f"{path}  " + ", ".join(f"{name} {100 * share:.1f}%" for name, share in likely))
+    for path in paths:
+        files = _files(path)
+        if not files:
+            failed = _complain(f"there is no file in {path}", 2)
+        for file in files:
+            try:
+                label, probabilities = inference.predict(file, classifier)
+            except FashionError as error:
+                failed = _complain(str(error), 2)
+                continue
+            found.append({"file": str(file), "class": label, "probabilities": probabilities})
+            if not as_json:
+                likely = list(probabilities.items())[:3]
+                typer.echo(f"{file}  " + ", ".join(f"{name} {100 * share:.1f}%" for name, share in likely))
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     if failed:
@@ -236,22 +245,19 @@ def _experiment(name: str, epochs: int | None) -> Experiment:
         close = get_close_matches(name.lower(), names, n=1)
         hint = f"did you mean {names[close[0]]}?" if close else "`fashion list` names them all"
         raise FashionError(f"there is no experiment {name!r}: {hint}")
-    if epochs is None:
-        return EXPERIMENTS[name]
+    experiment = EXPERIMENTS[name]
+    if epochs in (None, experiment.epochs):
+        return experiment
     if epochs < 1:
         raise FashionError(f"--epochs must be at least 1, not {epochs}: leave it out for the recipe's own")
-    return replace(EXPERIMENTS[name], epochs=epochs)
+    return replace(experiment, epochs=epochs, published=None)
 
 
-def _files(paths: list[Path]) -> list[Path]:
-    """List the files that are named, and those in folders that are named, in order of their names."""
-    files = []
-    for path in paths:
-        inside = sorted(each for each in path.glob("*") if each.is_file() and not each.name.startswith("."))
-        if path.is_dir() and not inside:
-            raise FashionError(f"there is no file in {path}")
-        files += inside or [path]
-    return files
+def _files(path: Path) -> list[Path]:
+    """Return a file, or list those in a folder, in order of their names."""
+    if not path.is_dir():
+        return [path]
+    return sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith("."))
 
 
 def _numbers(seeds: str) -> list[int]:
@@ -275,9 +281,10 @@ def _run_seed(experiment: Experiment, seed: int, options: dict, last: bool) -> r
         tqdm.write(
             f"{title}  epoch {last.epoch}/{experiment.epochs}  "
             f"train {last.train_loss:.4f} {last.train_accuracy:.2f}%  "
-            f"test {last.test_loss:.4f} {last.test_accuracy:.2f}%  {last.seconds:.1f} s"
+            f"{evaluated_on} {last.test_loss:.4f} {last.test_accuracy:.2f}%  {last.seconds:.1f} s"
         )
 
+    evaluated_on = "validation" if options["validation"] else "test"
     record = runs.run(experiment, seed, after_epoch=tell, **options)
     if not trained:
         typer.echo(f"{title}  recorded already, {record.accuracy:.2f}%; --retrain trains it again")

@@ -5,6 +5,24 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import combinations
 
 
+def _number(value: object) -> bool:
+    return isinstance(value, int | float)
+
+
+# What the fields of a recipe can be, and in words.
+_VALUES = (
+    (("epochs", "batch_size"), lambda value: isinstance(value, int) and value > 0, "a positive whole number"),
+    (("lr",), lambda value: _number(value) and value > 0, "a positive number"),
+    (("weight_decay",), lambda value: _number(value) and value >= 0, "a number from 0 on"),
+    (
+        ("momentum", "label_smoothing", "averaging"),
+        lambda value: _number(value) and 0 <= value < 1,
+        "from 0 to below 1",
+    ),
+    (("changes", "augment"), lambda value: isinstance(value, tuple), "a tuple of names, such as ('flip',)"),
+)
+
+
 @dataclass(frozen=True)
 class Experiment:
     """One recipe, and what it is called. Two experiments are equal if their recipes are.
@@ -31,7 +49,7 @@ class Experiment:
         logs: the stem of its folder and files, where that is not `model_<name>`.
 
     Raises:
-        ValueError: `epochs` is not positive, or `changes` or `augment` is a string, not a tuple of them.
+        ValueError: a value cannot be what it is for.
     """
 
     name: str = field(compare=False)
@@ -52,12 +70,13 @@ class Experiment:
     logs: str = field(default="", compare=False)
 
     def __post_init__(self):
-        if self.epochs < 1:
-            raise ValueError(f"{self.name}: epochs must be at least 1, not {self.epochs}")
-        for name in ("changes", "augment"):
-            value = getattr(self, name)
-            if isinstance(value, str):
-                raise ValueError(f"{self.name}: {name} must be a tuple, such as ({value!r},), not {value!r}")
+        for names, allows, what in _VALUES:
+            for name in names:
+                value = getattr(self, name)
+                if not allows(value):
+                    raise ValueError(f"{self.name}: {name} must be {what}, not {value!r}")
+        if self.nesterov and not self.momentum:
+            raise ValueError(f"{self.name}: nesterov needs a momentum")
 
     @property
     def stem(self) -> str:

@@ -56,8 +56,9 @@ def prepare(image: Image.Image) -> Image.Image:
     background = float(np.median(edge))
     if background > 0.5:
         grey, background = 1 - grey, 1 - background
+    trimmed = _trim(np.clip((grey - background) / (1 - background), 0, 1))
     if grey.shape != (SIZE, SIZE):
-        grey = _centre(_trim(np.clip((grey - background) / (1 - background), 0, 1)))
+        grey = _centre(trimmed)
     return Image.fromarray(np.rint(255 * grey).astype(np.uint8))
 
 

@@ -56,6 +56,8 @@ def load(path: Path | str = SHIPPED) -> Classifier:
     """
     from safetensors import SafetensorError, safe_open
 
+    if Path(path).is_dir():
+        raise FashionError(f"{path} is a folder: name the file in it, such as weights.safetensors")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata()
@@ -64,7 +66,7 @@ def load(path: Path | str = SHIPPED) -> Classifier:
         network = build(info["recipe"]["model"], info["recipe"]["changes"])
         network.load_state_dict(weights)
     except FileNotFoundError as error:
-        raise FashionError(f"{path} does not exist") from error
+        raise FashionError(f"{path} does not exist: a run keeps weights if its experiment says `keep=True`") from error
     except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise FashionError(f"{path} does not hold a network that a run kept: {str(error).splitlines()[0]}") from error
     return Classifier(network, float(metadata.get("temperature", 1)), info)

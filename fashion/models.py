@@ -243,8 +243,9 @@ class _WideBlock(nn.Module):
 
 def without_softmax(model: nn.Module) -> nn.Module:
     """Take the softmax off the end of a `NeuralNetwork_*`, in place: it returns logits, as its loss expects."""
-    if not isinstance(model.classifier[-1], nn.Softmax):
-        raise ValueError(f"{type(model).__name__} does not end in a softmax")
+    classifier = getattr(model, "classifier", None)
+    if not (isinstance(classifier, nn.Sequential) and isinstance(classifier[-1], nn.Softmax)):
+        raise FashionError(f'{type(model).__name__} has no `classifier` that ends in a softmax: leave out "logits"')
     model.classifier = model.classifier[:-1]
     return model
 

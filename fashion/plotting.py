@@ -49,11 +49,11 @@ def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
         values = np.array([[getattr(epoch, f"{part}_{metric}") for epoch in run.history] for run in runs])
         band = "95% interval of the mean" if part == "test" else None
         _mean_and_seeds(axes, epochs, values, colour, line, labels[part], band)
-    if metric == "accuracy" and experiment.published is not None:
+    if metric == "accuracy" and labels["test"] == "test" and experiment.published is not None:
         axes.axhline(experiment.published, color="black", linestyle=":", label=f"published {experiment.published}%")
     seeds = "1 seed" if len(runs) == 1 else f"mean of {len(runs)} seeds"
     axes.set(title=f"{experiment.name}, {seeds}", xlabel="epoch", ylabel=metric)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     _widen(axes, 5 if metric == "accuracy" else 0.05)
     if metric == "accuracy":
         _in_percent(axes.yaxis)

@@ -115,11 +115,16 @@ def run(
         after_epoch: called with the history so far after each epoch.
 
     Raises:
-        FashionError: another recipe is recorded or half trained in this run's place, the study's record would take an
-            incomplete run, or a folder cannot be written.
+        FashionError: another recipe is recorded or half trained in this run's place, runs beside it saw more or fewer
+            images, the study's record would take an incomplete run or one of code that is not committed, or a folder
+            cannot be written.
         FloatingPointError: a loss is not finite.
         Paused: the run is not at its end yet, and `until` is near.
     """
+    if not isinstance(experiment, Experiment):
+        raise TypeError(f'a run takes an Experiment, such as EXPERIMENTS["v1"], not {experiment!r}')
+    if seed < 0:
+        raise ValueError(f"a seed must be 0 or more, not {seed}")
     if data is None:
         data = dataset.load(device=choose_device())
         data = dataset.split(data[0]) if validation else data
@@ -154,6 +159,7 @@ def run(
         _require_same(info, before, experiment, f"{checkpoint} is half of another run", "delete it to start afresh")
     info["precision"] = before.get("precision", chosen)
     info |= continued(before, provenance(train.images.device))
+    _require_committed(info, folder)
     pace = Pace(checkpoint_every, until)
     record, network = _train(experiment, info, (train, test), checkpoint, saved, pace, after_epoch)
     _write(record, folder, network if experiment.keep else None)
@@ -305,9 +311,20 @@ def _require_same_images(ours: dict, experiment: Experiment, folder: Path) -> No
             )
 
 
-def _require_complete(info: dict, experiment: Experiment, folder: Path) -> None:
+def _among_the_studys(folder: Path) -> bool:
     logs = MODEL_LOGS.resolve()
-    if not folder.resolve().is_relative_to(logs) or folder.resolve().is_relative_to(logs / "partial"):
+    return folder.resolve().is_relative_to(logs) and not folder.resolve().is_relative_to(logs / "partial")
+
+
+def _require_committed(info: dict, folder: Path) -> None:
+    if _among_the_studys(folder) and "-dirty" in (info["git_commit"] or ""):
+        raise FashionError(
+            f"{MODEL_LOGS.name}/ takes runs of committed code only: commit it, or record this one elsewhere with --logs"
+        )
+
+
+def _require_complete(info: dict, experiment: Experiment, folder: Path) -> None:
+    if not _among_the_studys(folder):
         return
     study = EXPERIMENTS.get(experiment.name)
     if study is None:

@@ -28,7 +28,7 @@ def data_directory() -> Path:
 
 def quick() -> bool:
     """Whether `FASHION_QUICK` asks for a rehearsal: runs see 256 images, and nothing is written into the project."""
-    return bool(os.environ.get("FASHION_QUICK"))
+    return os.environ.get("FASHION_QUICK", "0") not in ("", "0")
 
 
 def writable(path: Path) -> Path:

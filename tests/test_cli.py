@@ -28,6 +28,8 @@ def call(capsys, *arguments):
         (["run", "v1", "--epochs", "many"], "Invalid value for '--epochs'"),
         (["run", "v1", "--device", "tpu"], "there is no device 'tpu' here, only cpu"),
         (["run", "v1", "--data", "{file}"], "could not be"),
+        (["run", "v1", "--data", "{file}.d"], "does not exist"),
+        (["list", "--logs", "{file}.d"], "there is no folder"),
         (["run", "v1", "--logs", "{file}"], "choose another with --logs"),
         (
             ["run", "v1", "--epochs", "2", "--logs", str(ROOT / "model_logs"), "--seeds", "0"],
@@ -75,6 +77,7 @@ def test_a_run_on_the_validation_split_says_so(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("FASHION_QUICK", "1")
     code, out, _ = call(capsys, "run", "v1", "--validation", "--logs", str(tmp_path))
     assert code == 0 and "yours, % of validation" in out and "recorded, % of validation" in out
+    assert all("%  validation " in line for line in out.splitlines() if line.startswith("v1 seed 0  epoch"))
 
 
 def test_a_run_that_diverges_is_one_line_and_code_1(capsys, tmp_path, monkeypatch):

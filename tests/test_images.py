@@ -62,6 +62,8 @@ def test_a_picture_is_made_smaller_by_averages():
 def test_nothing_but_background_is_an_error():
     with pytest.raises(FashionError, match="nothing but background"):
         images.prepare(Image.new("RGB", (50, 50), "white"))
+    with pytest.raises(FashionError, match="nothing but background"):
+        images.prepare(Image.new("L", (28, 28), 40))
     with pytest.raises(FashionError, match="no pixels"):
         images.prepare(Image.new("L", (0, 50)))
 

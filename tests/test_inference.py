@@ -151,9 +151,12 @@ def test_the_command_line_answers_in_json(trouser, capsys):
     assert answer["probabilities"] == fashion.predict(trouser).probabilities
 
 
-def test_an_empty_folder_is_said(tmp_path, capsys):
-    assert call("predict", tmp_path) == 2
-    assert f"there is no file in {tmp_path}" in capsys.readouterr().err
+def test_an_empty_folder_is_said_and_the_rest_is_answered(tmp_path, trouser, capsys):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert call("predict", empty, tmp_path) == 2
+    out, err = capsys.readouterr()
+    assert f"there is no file in {empty}" in err and out.startswith(f"{trouser}  Trouser")
 
 
 @pytest.mark.filterwarnings("default")  # of the exporter

@@ -44,6 +44,16 @@ def test_curves_say_what_they_show(seeds):
     assert all(float(tick).is_integer() for tick in long.get_yticks())  # or "82%" would stand at 82.5
 
 
+def test_the_published_accuracy_is_drawn_beside_a_test_only():
+    (run,) = made_up(1)
+    for evaluated_on in ("test", "validation"):
+        figure = plotting.curves(
+            EXPERIMENTS["v1"], [replace(run, info=run.info | {"evaluated_on": evaluated_on})], "accuracy"
+        )
+        labels = figure.axes[0].get_legend_handles_labels()[1]
+        assert any(label.startswith("published") for label in labels) == (evaluated_on == "test")
+
+
 def test_the_mean_is_the_mean():
     runs = made_up(3)
     axes = plotting.curves(EXPERIMENTS["v1"], runs, "loss").axes[0]

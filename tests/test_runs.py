@@ -288,9 +288,17 @@ def test_a_typo_in_a_recipe_is_named(tmp_path, small, typo, message):
 @pytest.mark.parametrize(
     ("slip", "message"),
     [
-        ({"epochs": 0}, "learner: epochs must be at least 1, not 0"),
-        ({"changes": ("logits")}, r"learner: changes must be a tuple, such as \('logits',\), not 'logits'"),
-        ({"augment": "flip"}, r"learner: augment must be a tuple, such as \('flip',\), not 'flip'"),
+        ({"epochs": 0}, "learner: epochs must be a positive whole number, not 0"),
+        ({"epochs": 2.5}, "epochs must be a positive whole number, not 2.5"),
+        ({"batch_size": 0}, "batch_size must be a positive whole number, not 0"),
+        ({"lr": "1e-3"}, "lr must be a positive number, not '1e-3'"),
+        ({"lr": -0.1}, "lr must be a positive number, not -0.1"),
+        ({"weight_decay": -1}, "weight_decay must be a number from 0 on, not -1"),
+        ({"averaging": 1.5}, "averaging must be from 0 to below 1, not 1.5"),
+        ({"label_smoothing": 2}, "label_smoothing must be from 0 to below 1, not 2"),
+        ({"momentum": 0.0, "nesterov": True}, "nesterov needs a momentum"),
+        ({"changes": ("logits")}, "changes must be a tuple of names, .* not 'logits'"),
+        ({"augment": ["flip"]}, r"augment must be a tuple of names, .* not \['flip'\]"),
     ],
 )
 def test_a_slip_in_a_recipe_is_told_at_once(slip, message):
@@ -419,6 +427,23 @@ def test_the_study_takes_complete_runs_only(tmp_path, small, full, monkeypatch):
             with pytest.raises(FashionError, match=rf"model_logs/ takes complete runs only \(({why})\)"):
                 run(experiment, 0, logs=folder, data=data)
     assert not logs.exists()
+
+
+def test_the_study_takes_runs_of_committed_code_only(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(runs, "MODEL_LOGS", tmp_path / "model_logs")
+    monkeypatch.setattr(runs, "_require_complete", lambda *_: None)
+    for commit in ("abc-dirty", "abc, then def-dirty"):
+        monkeypatch.setattr(runs, "provenance", lambda _, commit=commit: {"hardware": "a", "git_commit": commit})
+        with pytest.raises(FashionError, match="model_logs/ takes runs of committed code only"):
+            run(LEARNER, 0, logs=tmp_path / "model_logs", data=small)
+        assert run(LEARNER, 0, logs=tmp_path / commit, data=small).info["git_commit"] == commit
+
+
+def test_what_is_no_experiment_or_no_seed_is_said(tmp_path, small):
+    with pytest.raises(TypeError, match=r"such as EXPERIMENTS\[\"v1\"\], not 'v1'"):
+        run("v1", 0, logs=tmp_path, data=small)
+    with pytest.raises(ValueError, match="a seed must be 0 or more, not -1"):
+        run(LEARNER, -1, logs=tmp_path, data=small)
 
 
 def test_a_rehearsal_writes_nothing_into_the_project(full, monkeypatch):
