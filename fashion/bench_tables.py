@@ -135,7 +135,8 @@ def _turns(result: dict) -> str:
 
 def _milliseconds(result: dict, name: str) -> str:
     values = [1000 * seconds / result["steps"] for seconds in result["contenders"][name]["seconds"]]
-    return f"{median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+    middle, least, most = map(_three_digits, (median(values), min(values), max(values)))
+    return f"{middle} ({least} to {most})"
 
 
 def _three_digits(value: float) -> str:
