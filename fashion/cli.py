@@ -131,7 +131,7 @@ def run_command(
                 f"yours, {unit}": tables.percent(mine),
                 f"recorded, {unit}": tables.percent(study),
                 "n": len(study),
-                "published, %": f"{experiment.published:.1f}" if as_recorded and experiment.published else "",
+                "published, %": f"{experiment.published:.1f}" if experiment.published else "",
             }
         )
     _show(pd.DataFrame(rows))

@@ -63,7 +63,7 @@ def place(network: nn.Module, model: str, device: torch.device, precision: str) 
     """Put a network on a device, in place, and let it compute there in the way that is fastest for it.
 
     That is a memory layout and, on a CPU, other forms of some convolutions, of the same outcome up to rounding; and the
-    process keeps the memory that it frees.
+    process keeps the memory that it frees. A CUDA device computes what it computes again in the same way.
 
     Args:
         network: what to train.
@@ -75,6 +75,7 @@ def place(network: nn.Module, model: str, device: torch.device, precision: str) 
     Returns:
         The network, or in bfloat16 an `InBfloat16` around it.
     """
+    torch.backends.cudnn.deterministic = True  # the same seed gives the same history
     if device.type == "cpu":
         keep_freed_memory()
         stack_single_channels(network)

@@ -11,7 +11,7 @@ import torchvision
 from fashion.devices import instructions
 from fashion.settings import ROOT
 
-CODE = ("fashion", "benchmarks/contenders", "benchmarks/worker.py")  # what decides what a run or a measurement does
+_CODE = ("fashion/*.py", "benchmarks/*.py")  # folders within them included
 
 
 def provenance(device: torch.device) -> dict:
@@ -69,12 +69,12 @@ def _processor() -> str:
 
 
 def _git_commit() -> str | None:
-    """Name the commit, with "-dirty" where code is not as it was committed; records and notebooks may be newer."""
+    """Name the commit, with "-dirty" where code is not as committed; records, notebooks and weights may be newer."""
     if not (ROOT / ".git").exists():
         return None
     try:
         commit = _git("rev-parse", "HEAD")
-        return f"{commit}-dirty" if _git("status", "--porcelain", "--", *CODE) else commit
+        return f"{commit}-dirty" if _git("status", "--porcelain", "--", *_CODE) else commit
     except (OSError, subprocess.CalledProcessError):
         return None
 

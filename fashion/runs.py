@@ -223,7 +223,6 @@ def _train(
     title = f"{experiment.name} seed {info['seed']}"
     device = train.images.device
     torch.manual_seed(info["seed"])
-    torch.backends.cudnn.deterministic = True  # the same seed gives the same history
     network = build(experiment.model, experiment.changes)
     model = place(network, experiment.model, device, info["precision"])
     optimiser = build_optimiser(experiment, model)

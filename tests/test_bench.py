@@ -82,6 +82,14 @@ def test_a_contender_that_fails_says_why(contender):
         bench.bench("NeuralNetwork_v1", CPU, (contender,), rounds=1, steps=1)
 
 
+def test_a_contender_that_has_ended_says_why():
+    worker = bench._Worker("ours", "NeuralNetwork_v1", CPU)
+    worker.process.kill()
+    worker.process.wait()
+    with pytest.raises(FashionError, match="the contender ours failed"):
+        worker.train(1, 1)
+
+
 def test_what_is_not_installed_is_said_before_anything_is_timed(monkeypatch):
     monkeypatch.setattr(bench, "find_spec", lambda name: None)
     with pytest.raises(FashionError, match=r'fastai is not installed: pip install -e "\.\[bench\]"'):

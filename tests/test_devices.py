@@ -143,12 +143,13 @@ def test_stacked_images_are_convolved_one_by_one(noise):
 def test_a_network_is_placed_as_the_measurements_say(monkeypatch, model, precision, last, short, flatten):
     kept = []
     monkeypatch.setattr(devices, "keep_freed_memory", lambda: kept.append(True))
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
     layers = list(devices.bare(place(build(model), model, CPU, precision)).modules())
     weights = [layer.weight for layer in layers if isinstance(layer, nn.Conv2d) and layer.in_channels > 1]
     assert {each.is_contiguous(memory_format=torch.channels_last) for each in weights if each.shape[2] > 1} == {last}
     assert any(type(layer) is devices._ShortConv2d for layer in layers) == short
     assert any(layer._backward_hooks for layer in layers if isinstance(layer, nn.Flatten)) == flatten
-    assert kept == [True]
+    assert kept == [True] and torch.backends.cudnn.deterministic
 
 
 def test_convolutions_of_several_channels_stay_as_they_are():

@@ -454,6 +454,12 @@ def test_a_rehearsal_writes_nothing_into_the_project(full, monkeypatch):
     assert sorted(settings.ROOT.glob("*logs/**/*")) + sorted(settings.RUNS.glob("**/*")) == before
 
 
+@pytest.mark.parametrize(("value", "quick"), [("1", True), ("0", False), ("", False)])
+def test_a_rehearsal_is_asked_for(monkeypatch, value, quick):
+    monkeypatch.setenv("FASHION_QUICK", value)
+    assert settings.quick() == quick
+
+
 def test_a_rehearsal_follows_no_link_out_of_the_project(tmp_path, monkeypatch):
     project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
     for folder in (project, elsewhere):

@@ -10,7 +10,6 @@ from fashion.devices import choose_precision, place, replayed
 
 def prepare(model: str, device: str, precision: str = "auto") -> Prepared:
     where = torch.device(device)
-    torch.backends.cudnn.deterministic = True
     images, _ = load(device=where)
     precision = choose_precision(precision, model, where)
     placed = place(network(model), model, where, precision)
