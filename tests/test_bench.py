@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from fashion import FashionError, bench
+from fashion.settings import data_directory
 
 CPU = torch.device("cpu")
 
@@ -68,12 +69,48 @@ def test_unfolded_images_are_convolved_as_they_are(monkeypatch, noise):
         assert torch.allclose(one.weight.grad, other.weight.grad, rtol=1e-3, atol=1e-6)
 
 
-def test_a_contender_sees_the_packages_that_the_bench_sees(monkeypatch, tmp_path):
+@pytest.fixture
+def mine(monkeypatch, tmp_path):
+    """A contender in a folder of its own, which says what it was asked for."""
     (tmp_path / "contenders").mkdir()
-    source = "from contenders.common import Prepared\n\nprepare = lambda *_: Prepared(lambda steps: None, {})\n"
+    source = """from contenders.common import Prepared
+
+asked = []
+
+
+def train(steps):
+    asked.append(steps)
+    return {"asked": asked}
+
+
+def prepare(*_):
+    return Prepared(train, {})
+"""
     (tmp_path / "contenders" / "mine.py").write_text(source)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert list(bench.bench("NeuralNetwork_v1", CPU, ("mine",), rounds=1, steps=1)["contenders"]) == ["mine"]
+    return "mine"
+
+
+def test_a_contender_sees_the_packages_that_the_bench_sees(mine):
+    assert list(bench.bench("NeuralNetwork_v1", CPU, (mine,), rounds=1, steps=1)["contenders"]) == [mine]
+
+
+def test_a_turn_is_so_many_epochs_after_a_step_that_is_not_counted(mine):
+    worker = bench._Worker(mine, "NeuralNetwork_v1", CPU)
+    assert worker.train(7, 3)["asked"] == [1, 1, 7, 7, 7]
+    worker.close()
+
+
+def test_plain_pytorch_unpacks_the_dataset_where_nobody_has_yet(monkeypatch, tmp_path):
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for path in (data_directory() / "FashionMNIST" / "raw").glob("*.gz"):
+        (raw / path.name).symlink_to(path)
+    monkeypatch.setenv("FASHION_DATA", str(tmp_path))
+    monkeypatch.syspath_prepend(bench.FOLDER)
+    from contenders.common import torchvision_dataset
+
+    assert len(torchvision_dataset()) == 60_000
 
 
 @pytest.mark.parametrize("contender", ["nobody", "choice:turbo"])

@@ -1,5 +1,4 @@
 import re
-import subprocess
 import sys
 
 import yaml
@@ -47,14 +46,3 @@ def test_links_in_the_readme_lead_somewhere():
     local = [target for target in targets if "://" not in target]
     assert local
     assert [target for target in local if not (ROOT / target).exists()] == []
-
-
-def test_the_notebooks_leave_no_trace():
-    def status():
-        return subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True).stdout
-
-    before = status()
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "notebooks"]
-    rehearsal = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert rehearsal.returncode == 0, rehearsal.stdout[-3000:]
-    assert status() == before

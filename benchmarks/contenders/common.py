@@ -43,7 +43,9 @@ def momentum(model: str) -> float:
 
 def torchvision_dataset() -> FashionMNIST:
     """Return the training images as most programs read them: decoded and normalised one by one."""
-    return FashionMNIST(data_directory(), train=True, transform=Compose([ToTensor(), Normalize((0.5,), (0.5,))]))
+    as_tensors = Compose([ToTensor(), Normalize((0.5,), (0.5,))])
+    # To "download" is to unpack, where the published files are there.
+    return FashionMNIST(data_directory(), train=True, download=True, transform=as_tensors)
 
 
 def first(dataset: FashionMNIST, steps: int) -> Subset:
