@@ -101,6 +101,15 @@ def test_a_turn_is_so_many_epochs_after_a_step_that_is_not_counted(mine):
     worker.close()
 
 
+def test_the_peak_memory_is_the_contenders_own(mine):
+    ballast = b"x" * 1_500_000_000  # which this process has, and the contender has not
+    worker = bench._Worker(mine, "NeuralNetwork_v1", CPU)
+    peak = worker.train(1, 1)["peak_mb"]
+    worker.close()
+    del ballast
+    assert 100 < peak < 1_500
+
+
 def test_plain_pytorch_unpacks_the_dataset_where_nobody_has_yet(monkeypatch, tmp_path):
     raw = tmp_path / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)

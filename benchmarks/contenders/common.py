@@ -48,6 +48,12 @@ def torchvision_dataset() -> FashionMNIST:
     return FashionMNIST(data_directory(), train=True, download=True, transform=as_tensors)
 
 
+def wait_for(device: torch.device | str) -> None:
+    """Wait until a device has done what it was asked for; a CPU has."""
+    if torch.device(device).type != "cpu":
+        torch.accelerator.synchronize(torch.device(device))
+
+
 def first(dataset: FashionMNIST, steps: int) -> Subset:
     """Return what `steps` minibatches of a dataset hold."""
     return Subset(dataset, range(min(steps * BATCH_SIZE, len(dataset))))

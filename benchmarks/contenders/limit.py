@@ -3,7 +3,7 @@
 import time
 
 import torch
-from contenders.common import Prepared
+from contenders.common import Prepared, wait_for
 
 from fashion.devices import choose_precision
 
@@ -19,11 +19,11 @@ def prepare(model: str, device: str) -> Prepared:
 
     def seconds(function, repeats: int = 10) -> float:
         function()
-        _synchronise(device)
+        wait_for(device)
         start = time.perf_counter()
         for _ in range(repeats):
             function()
-        _synchronise(device)
+        wait_for(device)
         return (time.perf_counter() - start) / repeats
 
     def train(steps: int) -> dict:
@@ -33,8 +33,3 @@ def prepare(model: str, device: str) -> Prepared:
         }
 
     return Prepared(train, {"torch": torch.__version__}, {"precision": precision})
-
-
-def _synchronise(device: str) -> None:
-    if device != "cpu":
-        torch.accelerator.synchronize(torch.device(device))
