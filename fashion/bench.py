@@ -107,6 +107,12 @@ def bench(
     if not (FOLDER / "worker.py").exists():
         raise FashionError(f"{FOLDER} has no worker.py: run this in a clone of the repository")
     steps = steps or (CPU_STEPS.get(model, EPOCH) if device.type == "cpu" else EPOCH)
+    facts = {
+        **provenance(device),
+        "steps": steps,
+        "multiply_adds": multiply_adds(_network(model), BATCH_SIZE),
+        "optimiser_bytes": optimiser_bytes(model),
+    }
     workers = {}
     try:
         for name in contenders:
@@ -124,10 +130,7 @@ def bench(
             worker.close()
     seconds = {turn: _columns(rows[1:]) for turn, rows in measured.items()}
     return {
-        **provenance(device),
-        "steps": steps,
-        "multiply_adds": multiply_adds(_network(model), BATCH_SIZE),
-        "optimiser_bytes": optimiser_bytes(model),
+        **facts,
         "contenders": {name: workers[name].info | seconds[name, steps, 1] for name in workers},
         "linear": [{"steps": size[0], "epochs": size[1], **seconds[("ours", *size)]} for size in sizes],
     }
@@ -230,5 +233,6 @@ class _Worker:
         self.process.wait()
         self.errors.seek(0)
         said = self.errors.read().strip().splitlines() or ["it said nothing"]
+        raised = [line for line in said if re.match(r"[\w.]+(Error|Exception): ", line)]  # perhaps more follow
         self.close()
-        raise FashionError(f"the contender {self.contender} failed: {said[-1]} (see benchmarks/README.md)")
+        raise FashionError(f"the contender {self.contender} failed: {(raised or said)[-1]} (see benchmarks/README.md)")

@@ -1,5 +1,7 @@
 import copy
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -120,6 +122,13 @@ def test_plain_pytorch_unpacks_the_dataset_where_nobody_has_yet(monkeypatch, tmp
     from contenders.common import torchvision_dataset
 
     assert len(torchvision_dataset()) == 60_000
+
+
+def test_of_an_error_of_many_lines_the_first_is_told(mine):
+    source = 'raise RuntimeError("CUDA error: out of memory\\nCompile with more assertions")'
+    Path(os.environ["PYTHONPATH"], "contenders", f"{mine}.py").write_text(source)
+    with pytest.raises(FashionError, match="failed: RuntimeError: CUDA error: out of memory"):
+        bench.bench("NeuralNetwork_v1", CPU, (mine,), rounds=1, steps=1)
 
 
 @pytest.mark.parametrize("contender", ["nobody", "choice:turbo"])

@@ -30,6 +30,7 @@ def prepare(model: str, device: str, options: str) -> Prepared:
     chosen = set(options.split("+"))
     if chosen - CHOICES:
         raise ValueError(f"no such choice: {chosen - CHOICES}")
+    torch.backends.cudnn.deterministic = True  # as runs have it
     images, _ = load(device=device)
     placed = network(model).to(device)
     if "kept" in chosen:
