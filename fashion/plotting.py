@@ -57,8 +57,8 @@ def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
     _widen(axes, 5 if metric == "accuracy" else 0.05)
     if metric == "accuracy":
         _in_percent(axes.yaxis)
-        axes.set_ylim(top=min(axes.get_ylim()[1], 100))
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, frameon=False)  # below: it hides no curve
+        _within_possible(axes)
+    _legend_below(axes)
     return figure
 
 
@@ -227,7 +227,7 @@ def side_by_side(panels: dict[str, dict[str, Sequence[Run]]], epochs: int, legen
         epochs: the number of them to draw.
         legend: its title.
     """
-    figure, axes_by_panel = _subplots(9, 4.6, 1, len(panels))
+    figure, axes_by_panel = _subplots(9, 5.2, 1, len(panels))
     for axes, (title, arms) in zip(np.atleast_1d(axes_by_panel), panels.items(), strict=True):
         for (name, runs), colour, line in zip(arms.items(), _COLOURS, ("-", "--", "-.", ":"), strict=False):
             if runs:
@@ -236,10 +236,11 @@ def side_by_side(panels: dict[str, dict[str, Sequence[Run]]], epochs: int, legen
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _in_percent(axes.yaxis)
-        if axes.lines:
-            axes.legend(title=legend, loc="best", frameon=False)
         for level in (85, 90):
             axes.axhline(level, color="black", linewidth=0.5, linestyle=(0, (1, 4)))
+        _within_possible(axes)
+        if any(arms.values()):
+            _legend_below(axes, title=legend)
     np.atleast_1d(axes_by_panel)[0].set_ylabel("test accuracy")
     return figure
 
@@ -378,10 +379,21 @@ def _show(axes: Axes, image: Tensor, vmin: float = -1) -> None:
     axes.spines[:].set_visible(False)
 
 
+def _legend_below(axes: Axes, title: str = "") -> None:
+    """Put the legend where it hides no curve."""
+    axes.legend(title=title, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, frameon=False)
+
+
 def _in_percent(axis: Axis) -> None:
     """Label an axis in percent, at whole numbers only, so that no label is rounded."""
     axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     axis.set_major_formatter(PercentFormatter(decimals=0))
+
+
+def _within_possible(axes: Axes) -> None:
+    """Let the y axis end where accuracies do, at 0 and 100%, though a band may go on."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, 0), min(high, 100))
 
 
 def _widen(axes: Axes, least: float) -> None:

@@ -160,6 +160,16 @@ def test_curves_side_by_side_share_the_first_epochs():
     assert empty.get_title() == "without" and empty.get_legend() is None
 
 
+def test_an_interval_does_not_take_the_axis_beyond_possible_accuracies():
+    apart = [
+        Run(run.info, [epoch._replace(test_accuracy=accuracy) for epoch in run.history], run.predictions)
+        for run, accuracy in zip(made_up(3), (10, 50, 90), strict=True)
+    ]
+    curves = plotting.curves(EXPERIMENTS["v1"], apart, "accuracy")
+    for figure in (curves, plotting.side_by_side({"all": {"0.1": apart}}, 4)):
+        assert figure.axes[0].get_ylim() == (0, 100)
+
+
 def test_a_heatmap_writes_its_numbers():
     axes = plotting.heatmap(np.array([[99.94, 0.04], [50.0, 10.0]]), ["a", "b"], ["c", "d"], "given", "actual").axes[0]
     assert [text.get_text() for text in axes.texts] == ["99.9", "·", "50.0", "10.0"]
