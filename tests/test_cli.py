@@ -170,7 +170,7 @@ def test_a_stale_readme_or_figure_is_found(tmp_path):
     with pytest.raises(report.FashionError, match=r"README.md.*model_v1_accuracy.png.*model_v1_loss.png"):
         report.check(*places)
 
-    measured = next((benchmarks / "results" / "speed").glob("*.json"))
-    measured.write_text(measured.read_text().replace('"steps": 938', '"steps": 939', 1))
-    with pytest.raises(report.FashionError, match=rf"{measured.stem}.png"):
-        report.check(*places)
+    for measured in (benchmarks / "results" / "speed").glob("*.json"):
+        measured.write_text(measured.read_text().replace('"steps": ', '"steps": 1', 1))
+        with pytest.raises(report.FashionError, match=rf"{measured.stem}.png"):
+            report.check(*places)
