@@ -22,28 +22,23 @@ os.dup2(2, 1)
 def main(contender: str, model: str, device: str) -> None:
     name, _, options = contender.partition(":")
     prepared = importlib.import_module(f"contenders.{name}").prepare(model, device, *filter(None, [options]))
+    from contenders.common import wait_for  # not at the top: what it imports may print
+
     prepared.train(1)
-    _wait_for(device)
+    wait_for(device)
     _answer({"versions": prepared.versions, **(prepared.notes or {})})
     for line in sys.stdin:
         steps, epochs = map(int, line.split())
         prepared.train(1)
-        _wait_for(device)
+        wait_for(device)
         start = time.perf_counter()
         measured = [prepared.train(steps) for _ in range(epochs)][-1] or {}
-        _wait_for(device)
+        wait_for(device)
         _answer({"seconds": time.perf_counter() - start, "peak_mb": _peak_mb(device), **measured})
 
 
 def _answer(values: dict) -> None:
     print(json.dumps(values), file=_answers, flush=True)
-
-
-def _wait_for(device: str) -> None:
-    if device != "cpu":
-        import torch
-
-        torch.accelerator.synchronize(torch.device(device))
 
 
 def _peak_mb(device: str) -> float:

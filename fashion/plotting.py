@@ -236,11 +236,11 @@ def side_by_side(panels: dict[str, dict[str, Sequence[Run]]], epochs: int, legen
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _in_percent(axes.yaxis)
+        if axes.lines:
+            _legend_below(axes, title=legend, handlelength=4)  # a line long enough to tell its dashes
         for level in (85, 90):
             axes.axhline(level, color="black", linewidth=0.5, linestyle=(0, (1, 4)))
         _within_possible(axes)
-        if any(arms.values()):
-            _legend_below(axes, title=legend)
     np.atleast_1d(axes_by_panel)[0].set_ylabel("test accuracy")
     return figure
 
@@ -379,9 +379,9 @@ def _show(axes: Axes, image: Tensor, vmin: float = -1) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _legend_below(axes: Axes, title: str = "") -> None:
+def _legend_below(axes: Axes, **options: object) -> None:
     """Put the legend where it hides no curve."""
-    axes.legend(title=title, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, frameon=False)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, frameon=False, **options)
 
 
 def _in_percent(axis: Axis) -> None:

@@ -1,7 +1,7 @@
 """Where a step's time goes, in the plain loop and in ours: `profile:plain`, `profile:ours`.
 
-The loops of plain.py and of `fashion.training`, with the clock read between their lines, each of them waited for. So a
-CUDA device is not asked for replayed steps here: they are of one piece.
+The loops of plain.py and of `fashion.training`, with the clock read between their lines. A CUDA device is waited for at
+each of them, and replays no steps here: a replay is of one piece.
 """
 
 import time
