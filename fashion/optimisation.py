@@ -9,7 +9,9 @@ from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from fashion.devices import InBfloat16
 from fashion.experiments import Experiment
+from fashion.muon import Muon
 from fashion.settings import FashionError
 
 # What takes an optimiser, the highest learning rate and the steps of the whole run; a constant rate needs nothing.
@@ -20,23 +22,26 @@ SCHEDULES: dict[str, Callable[..., LRScheduler] | None] = {
 }
 
 
-def build_optimiser(experiment: Experiment, model: nn.Module) -> SGD:
+def build_optimiser(experiment: Experiment, model: nn.Module) -> SGD | Muon:
     """Build the optimiser of a model, which is already on the device it trains on."""
     parameters = [weights for weights in model.parameters() if weights.requires_grad]
-    groups = [{"params": parameters}]
-    if experiment.weight_decay:
-        groups = [
-            {
-                "params": [weights for weights in parameters if weights.ndim > 1],
-                "weight_decay": experiment.weight_decay,
-            },
-            {"params": [weights for weights in parameters if weights.ndim <= 1]},
-        ]
     device = parameters[0].device
     # A recorded CUDA graph reads the learning rate from where it was: it can change only as a tensor.
     changes = device.type == "cuda" and experiment.schedule != "constant"
-    lr = torch.tensor(experiment.lr, device=device) if changes else experiment.lr
-    return SGD(groups, lr=lr, momentum=experiment.momentum, nesterov=experiment.nesterov, fused=True)
+    lr, muon = (torch.tensor(rate, device=device) if changes else rate for rate in (experiment.lr, experiment.muon))
+    filters = [weights for weights in parameters if experiment.muon and weights.ndim == 4 and weights.shape[1] > 1]
+    others = [weights for weights in parameters if all(weights is not each for each in filters)]
+    groups = [{"params": others}]
+    if experiment.weight_decay:
+        groups = [
+            {"params": [weights for weights in others if weights.ndim > 1], "weight_decay": experiment.weight_decay},
+            {"params": [weights for weights in others if weights.ndim <= 1]},
+        ]
+    if not experiment.muon:
+        return SGD(groups, lr=lr, momentum=experiment.momentum, nesterov=experiment.nesterov, fused=True)
+    groups = [{"momentum": experiment.momentum, **group} for group in groups]
+    dtype = torch.bfloat16 if isinstance(model, InBfloat16) else torch.float32
+    return Muon([*groups, {"params": filters, "lr": muon, "orthogonal": True}], lr=lr, dtype=dtype)
 
 
 def build_scheduler(experiment: Experiment, optimiser: Optimizer, steps: int) -> LRScheduler | None:
@@ -51,7 +56,8 @@ def build_scheduler(experiment: Experiment, optimiser: Optimizer, steps: int) ->
         )
     make = SCHEDULES[experiment.schedule]
     # A rise over a fifth of five steps has no length, by which OneCycleLR would divide.
-    return make(optimiser, max_lr=experiment.lr, total_steps=max(steps, 6)) if make else None
+    highest = [float(group["lr"]) for group in optimiser.param_groups]
+    return make(optimiser, max_lr=highest, total_steps=max(steps, 6)) if make else None
 
 
 def build_average(experiment: Experiment, model: nn.Module) -> AveragedModel | None:

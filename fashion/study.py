@@ -68,7 +68,7 @@ def learner_runs(logs: Path | str = MODEL_LOGS) -> list[Run]:
 
 def fast() -> list[Experiment]:
     """Return the experiments that go for the shortest time to an accuracy, the shortest first."""
-    return [EXPERIMENTS[name] for name in ("fast_93", "fast", "fast_95")]
+    return [EXPERIMENTS[name] for name in ("fast_93", "fast", "fast_95", "fast_95_muon")]
 
 
 def fast_runs(logs: Path | str = MODEL_LOGS) -> dict[str, list[Run]]:

@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from fashion import Experiment, FashionError
+from fashion.devices import place
+from fashion.muon import Muon
 from fashion.optimisation import build_average, build_optimiser, build_scheduler
 
 RECIPE = Experiment("recipe", "NeuralNetwork_v1", epochs=2, lr=0.5, momentum=0.9)
@@ -32,6 +34,23 @@ def test_a_plain_recipe_is_plain_sgd():
     assert (group["lr"], group["momentum"], group["weight_decay"], group["nesterov"]) == (0.5, 0.9, 0, False)
     assert build_scheduler(RECIPE, build_optimiser(RECIPE, model()), 10) is None
     assert build_average(RECIPE, model()) is None
+
+
+@pytest.mark.parametrize("precision, dtype", [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_muon_is_for_convolutions_of_more_than_one_channel(precision, dtype):
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3), nn.Flatten(), nn.Linear(2 * 24 * 24, 10))
+    placed = place(network, "FastNetwork_32", torch.device("cpu"), precision)
+    recipe = replace(RECIPE, schedule="one_cycle", nesterov=True, weight_decay=1e-3, muon=0.1)
+    optimiser = build_optimiser(recipe, placed)
+    assert isinstance(optimiser, Muon) and optimiser.dtype == dtype
+    decaying, others, filters = optimiser.param_groups
+    assert [len(group["params"]) for group in (decaying, others, filters)] == [2, 3, 1]
+    assert filters["params"][0] is network[1].weight and filters["momentum"] == 0.6
+    assert [group["orthogonal"] for group in optimiser.param_groups] == [False, False, True]
+    assert (decaying["weight_decay"], others["weight_decay"]) == (1e-3, 0)
+    assert decaying["momentum"] == others["momentum"] == 0.9
+    assert build_scheduler(recipe, optimiser, 100)
+    assert [group["max_lr"] for group in optimiser.param_groups] == [0.5, 0.5, 0.1]
 
 
 @pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")

@@ -152,10 +152,12 @@ EVERYTHING = replace(
 NEEDS_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
+@pytest.mark.parametrize("muon", [0, 0.05])
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NEEDS_CUDA)])
-def test_a_run_with_every_ingredient_continues_to_the_same_end(tmp_path, small, device):
+def test_a_run_with_every_ingredient_continues_to_the_same_end(tmp_path, small, device, muon):
     data = tuple(Dataset(*(tensor.to(device) for tensor in each)) for each in small)
-    straight = run(EVERYTHING, 0, logs=tmp_path / "straight", data=data)
+    everything = replace(EVERYTHING, model="FastNetwork_32", changes=(), muon=muon)
+    straight = run(everything, 0, logs=tmp_path / "straight", data=data)
     assert outcome(straight) != outcome(run(LEARNER, 0, logs=tmp_path / "plain", data=data))
 
     def stop(history):
@@ -163,8 +165,8 @@ def test_a_run_with_every_ingredient_continues_to_the_same_end(tmp_path, small, 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(EVERYTHING, 0, logs=tmp_path / "halves", data=data, after_epoch=stop)
-    assert outcome(run(EVERYTHING, 0, logs=tmp_path / "halves", data=data)) == outcome(straight)
+        run(everything, 0, logs=tmp_path / "halves", data=data, after_epoch=stop)
+    assert outcome(run(everything, 0, logs=tmp_path / "halves", data=data)) == outcome(straight)
 
 
 @pytest.mark.parametrize(
@@ -297,6 +299,7 @@ def test_a_typo_in_a_recipe_is_named(tmp_path, small, typo, message):
         ({"averaging": 1.5}, "averaging must be from 0 to below 1, not 1.5"),
         ({"label_smoothing": 2}, "label_smoothing must be from 0 to below 1, not 2"),
         ({"momentum": 0.0, "nesterov": True}, "nesterov needs a momentum"),
+        ({"nesterov": False, "muon": 0.1}, "muon needs nesterov"),
         ({"changes": ("logits")}, "changes must be a tuple of names, .* not 'logits'"),
         ({"augment": ["flip"]}, r"augment must be a tuple of names, .* not \['flip'\]"),
     ],

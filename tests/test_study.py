@@ -68,13 +68,18 @@ def test_the_fast_recipes_are_timed_on_cpus_and_on_a_gpu(monkeypatch):
     monkeypatch.setattr(
         study, "recorded", lambda experiment, logs: made[logs.name] if experiment.name == "fast" else []
     )
-    assert study.fast_runs() == {"fast_93": [], "fast": made["model_logs"] + made["gpu"], "fast_95": []}
+    assert study.fast_runs() == {
+        "fast_93": [],
+        "fast": made["model_logs"] + made["gpu"],
+        "fast_95": [],
+        "fast_95_muon": [],
+    }
     monkeypatch.setattr(study.tables, "times", lambda experiments, labels, logs: pd.DataFrame({"logs": [logs.name]}))
     assert study.fast_times().logs.tolist() == ["model_logs", "gpu"]
 
 
 def test_every_ablation_changes_what_it_says():
-    assert [each.name for each in study.fast()] == ["fast_93", "fast", "fast_95"]
+    assert [each.name for each in study.fast()] == ["fast_93", "fast", "fast_95", "fast_95_muon"]
     assert set(study.ablated()) == set(ABLATIONS)
     for title, experiment in study.ablated().items():
         assert experiment == replace(EXPERIMENTS["fast"], **ABLATIONS[title]) != EXPERIMENTS["fast"]

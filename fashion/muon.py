@@ -1,0 +1,76 @@
+"""Muon: SGD whose steps for convolutions are orthogonal matrices."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+class Muon(Optimizer):
+    """SGD with Nesterov's momentum, which in groups that are `orthogonal` moves by the orthogonal matrix nearest to it.
+
+    Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/, as in airbench94_muon of
+    https://github.com/KellerJordan/cifar10-airbench. The weights of a convolution are a matrix of one filter a row. It
+    keeps the norm of a matrix of orthogonal rows, so that the learning rate is the share of itself by which it moves in
+    a step, and weight decay has no part in it. `torch.optim.Muon` takes matrices alone, which these are not.
+
+    Args:
+        groups: the weights, as for any optimiser; where `"orthogonal"` is true, those of convolutions.
+        lr: the learning rate, of groups without one of their own; so too the others.
+        momentum: the share of the momentum that is kept at each step.
+        weight_decay: of groups that are not orthogonal.
+        dtype: of the matrix products.
+    """
+
+    def __init__(
+        self,
+        groups: Iterable[dict],
+        lr: float | Tensor,
+        momentum: float = 0.6,
+        weight_decay: float = 0.0,
+        dtype: torch.dtype = torch.bfloat16,
+    ):
+        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "orthogonal": False}
+        super().__init__(groups, defaults)
+        self.dtype = dtype
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:
+        """Take one step for all weights that have a gradient."""
+        for group in self.param_groups:
+            for weights in group["params"]:
+                if weights.grad is not None:
+                    self._step(weights, group)
+
+    def _step(self, weights: Tensor, group: dict) -> None:
+        gradient, state = weights.grad, self.state[weights]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(weights)
+        if not group["orthogonal"]:
+            gradient = gradient.add(weights, alpha=group["weight_decay"])
+        momentum = state["momentum_buffer"].mul_(group["momentum"]).add_(gradient)
+        direction = gradient.add(momentum, alpha=group["momentum"])
+        if group["orthogonal"]:
+            matrix = orthogonalise(direction.flatten(1).to(self.dtype))
+            weights.mul_(min(matrix.shape) ** 0.5 / weights.norm())
+            direction = matrix.view_as(weights)
+        weights.sub_(direction * group["lr"])
+
+
+def orthogonalise(matrix: Tensor, steps: int = 3) -> Tensor:
+    """Bring the singular values of a matrix near 1, and leave its singular vectors as they are.
+
+    By a Newton-Schulz iteration whose polynomial is steep at 0, and so takes most of them to between 0.7 and 1.2 in few
+    steps: Jordan et al., 2024.
+
+    Args:
+        matrix: shape (M, N).
+        steps: of the iteration.
+    """
+    tall = matrix.shape[0] > matrix.shape[1]
+    matrix = (matrix.T if tall else matrix) / (matrix.norm() + 1e-7)
+    for _ in range(steps):
+        square = matrix @ matrix.T
+        matrix = 3.4445 * matrix + (-4.7750 * square + 2.0315 * square @ square) @ matrix
+    return matrix.T if tall else matrix
