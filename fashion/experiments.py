@@ -172,6 +172,7 @@ ABLATIONS = {
     "at a constant rate": {"schedule": "constant", "lr": 0.02},
     "with translation": {"augment": ("flip", "translate", "cutout")},
     "with averaged weights": {"averaging": 0.99},
+    "with Muon": {"muon": 0.05},
 }
 
 

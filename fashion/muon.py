@@ -1,6 +1,6 @@
 """Muon: SGD whose steps for convolutions are orthogonal matrices."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -8,12 +8,12 @@ from torch.optim import Optimizer
 
 
 class Muon(Optimizer):
-    """SGD with Nesterov's momentum, which in groups that are `orthogonal` moves by the orthogonal matrix nearest to it.
+    """SGD with Nesterov's momentum, whose steps in `orthogonal` groups are the orthogonal matrices nearest to it.
 
     Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/, as in airbench94_muon of
-    https://github.com/KellerJordan/cifar10-airbench. The weights of a convolution are a matrix of one filter a row. It
-    keeps the norm of a matrix of orthogonal rows, so that the learning rate is the share of itself by which it moves in
-    a step, and weight decay has no part in it. `torch.optim.Muon` takes matrices alone, which these are not.
+    https://github.com/KellerJordan/cifar10-airbench. The weights of a convolution are a matrix of one filter a row.
+    Before each step it is scaled to the norm of an orthogonal matrix of its shape, so that the learning rate is the
+    share of itself by which it moves, and weight decay would change nothing. `torch.optim.Muon` takes matrices alone.
 
     Args:
         groups: the weights, as for any optimiser; where `"orthogonal"` is true, those of convolutions.
@@ -36,7 +36,7 @@ class Muon(Optimizer):
         self.dtype = dtype
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:
+    def step(self) -> None:
         """Take one step for all weights that have a gradient."""
         for group in self.param_groups:
             for weights in group["params"]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -24,24 +24,24 @@ SCHEDULES: dict[str, Callable[..., LRScheduler] | None] = {
 
 def build_optimiser(experiment: Experiment, model: nn.Module) -> SGD | Muon:
     """Build the optimiser of a model, which is already on the device it trains on."""
-    parameters = [weights for weights in model.parameters() if weights.requires_grad]
-    device = parameters[0].device
+    weights = [each for each in model.parameters() if each.requires_grad]
+    device = weights[0].device
     # A recorded CUDA graph reads the learning rate from where it was: it can change only as a tensor.
     changes = device.type == "cuda" and experiment.schedule != "constant"
     lr, muon = (torch.tensor(rate, device=device) if changes else rate for rate in (experiment.lr, experiment.muon))
-    filters = [weights for weights in parameters if experiment.muon and weights.ndim == 4 and weights.shape[1] > 1]
-    others = [weights for weights in parameters if all(weights is not each for each in filters)]
+    orthogonal = [each for each in weights if _orthogonal(each, experiment)]
+    others = [each for each in weights if not _orthogonal(each, experiment)]
     groups = [{"params": others}]
     if experiment.weight_decay:
         groups = [
-            {"params": [weights for weights in others if weights.ndim > 1], "weight_decay": experiment.weight_decay},
-            {"params": [weights for weights in others if weights.ndim <= 1]},
+            {"params": [each for each in others if each.ndim > 1], "weight_decay": experiment.weight_decay},
+            {"params": [each for each in others if each.ndim <= 1]},
         ]
     if not experiment.muon:
         return SGD(groups, lr=lr, momentum=experiment.momentum, nesterov=experiment.nesterov, fused=True)
     groups = [{"momentum": experiment.momentum, **group} for group in groups]
     dtype = torch.bfloat16 if isinstance(model, InBfloat16) else torch.float32
-    return Muon([*groups, {"params": filters, "lr": muon, "orthogonal": True}], lr=lr, dtype=dtype)
+    return Muon([*groups, {"params": orthogonal, "lr": muon, "orthogonal": True}], lr=lr, dtype=dtype)
 
 
 def build_scheduler(experiment: Experiment, optimiser: Optimizer, steps: int) -> LRScheduler | None:
@@ -65,3 +65,8 @@ def build_average(experiment: Experiment, model: nn.Module) -> AveragedModel | N
     if not experiment.averaging:
         return None
     return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(experiment.averaging), use_buffers=True)
+
+
+def _orthogonal(weights: Tensor, experiment: Experiment) -> bool:
+    """Say whether a recipe has weights take the orthogonal steps of Muon: those of convolutions, but for the first."""
+    return experiment.muon > 0 and weights.ndim == 4 and weights.shape[1] > 1
