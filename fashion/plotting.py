@@ -254,7 +254,7 @@ def accuracy_against_time(groups: dict[str, Sequence[Run]], published: dict[str,
         groups: runs by name, with their training seconds.
         published: test accuracies in percent, by whose they are.
     """
-    figure, (axes, side) = _subplots(9, 5, 1, 2)
+    figure, (axes, side) = _subplots(9, 6, 1, 2)
     axes.get_gridspec().set_width_ratios([2, 1])
     shapes = dict(zip(by_hardware(run for runs in groups.values() for run in runs), cycle("os^v"), strict=False))
     for (name, runs), colour in zip(groups.items(), _COLOURS, strict=False):
@@ -276,7 +276,7 @@ def accuracy_against_time(groups: dict[str, Sequence[Run]], published: dict[str,
     side.set(title="published, time unknown", ylim=axes.get_ylim(), xlim=(-0.1, 1), xticks=[], yticks=[])
     side.spines[:].set_visible(False)
     labels = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    axes.legend(labels.values(), labels.keys(), loc="upper left", frameon=False, fontsize=8)
+    figure.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return figure
 
 

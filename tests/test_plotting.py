@@ -186,11 +186,13 @@ def test_accuracy_against_time_adds_seconds_up():
         )
         for run, machine in zip(made_up(3, epochs=3), ("A", "A", "B"), strict=True)
     ]
-    axes, side = plotting.accuracy_against_time({"fast": runs, "slow": runs[2:]}, {"someone": 96.4}).axes
+    figure = plotting.accuracy_against_time({"fast": runs, "slow": runs[2:]}, {"someone": 96.4})
+    axes, side = figure.axes
     line, dot = axes.lines[:2]
     assert line.get_xdata().tolist() == [10, 20, 30]
     assert dot.get_xdata() == [30] and dot.get_ydata() == [runs[0].accuracy]
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    (legend,) = figure.legends  # below the axes: it hides nothing
+    labels = [text.get_text() for text in legend.get_texts()]
     assert labels == ["fast, n=2: A, fp32", "fast, n=1: B, fp32", "slow, n=1: B, fp32"]
     assert [line.get_marker() for line in axes.lines[1::2]] == ["o", "o", "s", "s"]  # a shape is a machine
     assert side.lines[0].get_ydata() == [96.4] and side.texts[0].get_text() == "96.4  someone"
