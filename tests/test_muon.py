@@ -47,15 +47,29 @@ def test_other_weights_move_as_with_sgd():
     torch.testing.assert_close(ours, theirs)
 
 
-def test_the_learning_rate_is_the_share_of_itself_by_which_a_convolution_moves():
+def step(**options):
+    """Take one step of a tenth; return the share of themselves by which the filters moved, and the filters."""
     torch.manual_seed(0)
     filters = nn.Conv2d(16, 8, kernel_size=3).to(memory_format=torch.channels_last).weight
     filters.grad = gradients(filters)[0]
-    start = filters.detach().clone()
-    Muon(orthogonal(filters), lr=0.1, weight_decay=1e6).step()
-    start *= 8**0.5 / start.norm()
-    assert float((filters.detach() - start).norm() / start.norm()) == pytest.approx(0.1, rel=0.2)
+    start = filters.detach() * 8**0.5 / filters.detach().norm()
+    Muon(orthogonal(filters), lr=0.1, **options).step()
     assert filters.is_contiguous(memory_format=torch.channels_last)
+    return float((filters.detach() - start).norm() / start.norm()), filters.detach()
+
+
+def test_the_learning_rate_is_the_share_of_itself_by_which_a_convolution_moves():
+    assert step()[0] == pytest.approx(0.1, rel=0.2)
+
+
+def test_weight_decay_leaves_convolutions_alone():
+    assert torch.equal(step()[1], step(weight_decay=1e3)[1])
+
+
+def test_the_matrix_products_have_the_precision_that_is_asked_for():
+    coarse, fine = (step(dtype=dtype)[1] for dtype in (torch.bfloat16, torch.float32))
+    assert not torch.equal(coarse, fine)
+    torch.testing.assert_close(coarse, fine, atol=2e-3, rtol=0)
 
 
 def test_weights_without_a_gradient_stay():
