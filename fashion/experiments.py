@@ -34,7 +34,7 @@ class Experiment:
         model: a key of `fashion.models.MODELS`.
         epochs: passes over the training images.
         lr: the learning rate, or the highest where it follows a schedule.
-        momentum: the momentum of SGD.
+        momentum: the momentum of SGD; that of Muon is 0.6.
         batch_size: images of a minibatch.
         changes: keys of `fashion.models.CHANGES`, applied to the model in order.
         schedule: of the learning rate, a key of `fashion.optimisation.SCHEDULES`.
@@ -81,7 +81,7 @@ class Experiment:
         if self.nesterov and not self.momentum:
             raise ValueError(f"{self.name}: nesterov needs a momentum")
         if self.muon and not self.nesterov:
-            raise ValueError(f"{self.name}: muon needs nesterov")
+            raise ValueError(f"{self.name}: muon needs nesterov=True, since its momentum is Nesterov's")
 
     @property
     def stem(self) -> str:

@@ -8,16 +8,17 @@ from torch.optim import Optimizer
 
 
 class Muon(Optimizer):
-    """SGD with Nesterov's momentum, whose steps in `orthogonal` groups are the orthogonal matrices nearest to it.
+    """SGD with Nesterov's momentum, which in `orthogonal` groups moves by about the orthogonal matrix nearest to that.
 
     Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/, as in airbench94_muon of
     https://github.com/KellerJordan/cifar10-airbench. The weights of a convolution are a matrix of one filter a row.
-    Before each step it is scaled to the norm of an orthogonal matrix of its shape, so that the learning rate is the
-    share of itself by which it moves, and weight decay would change nothing. `torch.optim.Muon` takes matrices alone.
+    Before each step these weights are scaled to the norm of an orthogonal matrix of their shape, so that the learning
+    rate is about the share of themselves by which they move, and weight decay would change nothing. It is meant for
+    convolutions that a normalisation follows. `torch.optim.Muon` takes matrices alone.
 
     Args:
         groups: the weights, as for any optimiser; where `"orthogonal"` is true, those of convolutions.
-        lr: the learning rate, of groups without one of their own; so too the others.
+        lr: the learning rate. This and what follows are for groups that do not have their own.
         momentum: the share of the momentum that is kept at each step.
         weight_decay: of groups that are not orthogonal.
         dtype: of the matrix products.
@@ -27,7 +28,7 @@ class Muon(Optimizer):
         self,
         groups: Iterable[dict],
         lr: float | Tensor,
-        momentum: float = 0.6,
+        momentum: float,
         weight_decay: float = 0.0,
         dtype: torch.dtype = torch.bfloat16,
     ):
@@ -61,8 +62,8 @@ class Muon(Optimizer):
 def orthogonalise(matrix: Tensor, steps: int = 3) -> Tensor:
     """Bring the singular values of a matrix near 1, and leave its singular vectors as they are.
 
-    By a Newton-Schulz iteration whose polynomial is steep at 0, and so takes most of them to between 0.7 and 1.2 in few
-    steps: Jordan et al., 2024.
+    By a Newton-Schulz iteration whose polynomial is steep at 0: few steps take most singular values to between 0.7 and
+    1.2, but not the smallest ones. Jordan et al., 2024.
 
     Args:
         matrix: shape (M, N).

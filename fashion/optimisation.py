@@ -21,14 +21,22 @@ SCHEDULES: dict[str, Callable[..., LRScheduler] | None] = {
     "one_cycle": partial(OneCycleLR, pct_start=0.2, anneal_strategy="linear", cycle_momentum=False, div_factor=10),
 }
 
+MUON_MOMENTUM = 0.6  # as in airbench94_muon
+
 
 def build_optimiser(experiment: Experiment, model: nn.Module) -> SGD | Muon:
-    """Build the optimiser of a model, which is already on the device it trains on."""
+    """Build the optimiser of a model, which is already on the device it trains on.
+
+    Raises:
+        FashionError: the recipe asks for Muon, and the model has no convolution of more than one channel.
+    """
     weights = [each for each in model.parameters() if each.requires_grad]
     device = weights[0].device
     # A recorded CUDA graph reads the learning rate from where it was: it can change only as a tensor.
     changes = device.type == "cuda" and experiment.schedule != "constant"
-    lr, muon = (torch.tensor(rate, device=device) if changes else rate for rate in (experiment.lr, experiment.muon))
+    lr, muon = (
+        torch.tensor(float(rate), device=device) if changes else rate for rate in (experiment.lr, experiment.muon)
+    )
     orthogonal = [each for each in weights if _orthogonal(each, experiment)]
     others = [each for each in weights if not _orthogonal(each, experiment)]
     groups = [{"params": others}]
@@ -39,9 +47,11 @@ def build_optimiser(experiment: Experiment, model: nn.Module) -> SGD | Muon:
         ]
     if not experiment.muon:
         return SGD(groups, lr=lr, momentum=experiment.momentum, nesterov=experiment.nesterov, fused=True)
-    groups = [{"momentum": experiment.momentum, **group} for group in groups]
+    if not orthogonal:
+        raise FashionError(f"{experiment.model} has no convolution of more than one channel: leave out muon")
+    groups.append({"params": orthogonal, "lr": muon, "momentum": MUON_MOMENTUM, "orthogonal": True})
     dtype = torch.bfloat16 if isinstance(model, InBfloat16) else torch.float32
-    return Muon([*groups, {"params": orthogonal, "lr": muon, "orthogonal": True}], lr=lr, dtype=dtype)
+    return Muon(groups, lr=lr, momentum=experiment.momentum, dtype=dtype)
 
 
 def build_scheduler(experiment: Experiment, optimiser: Optimizer, steps: int) -> LRScheduler | None:
@@ -68,5 +78,5 @@ def build_average(experiment: Experiment, model: nn.Module) -> AveragedModel | N
 
 
 def _orthogonal(weights: Tensor, experiment: Experiment) -> bool:
-    """Say whether a recipe has weights take the orthogonal steps of Muon: those of convolutions, but for the first."""
+    """Say whether a recipe has weights take the orthogonal steps of Muon: those of convolutions of several channels."""
     return experiment.muon > 0 and weights.ndim == 4 and weights.shape[1] > 1

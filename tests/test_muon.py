@@ -53,7 +53,7 @@ def step(**options):
     filters = nn.Conv2d(16, 8, kernel_size=3).to(memory_format=torch.channels_last).weight
     filters.grad = gradients(filters)[0]
     start = filters.detach() * 8**0.5 / filters.detach().norm()
-    Muon(orthogonal(filters), lr=0.1, **options).step()
+    Muon(orthogonal(filters), lr=0.1, momentum=0.6, **options).step()
     assert filters.is_contiguous(memory_format=torch.channels_last)
     return float((filters.detach() - start).norm() / start.norm()), filters.detach()
 
@@ -74,7 +74,7 @@ def test_the_matrix_products_have_the_precision_that_is_asked_for():
 
 def test_weights_without_a_gradient_stay():
     filters = nn.Parameter(torch.ones(2, 2, 1, 1))
-    Muon(orthogonal(filters), lr=0.1).step()
+    Muon(orthogonal(filters), lr=0.1, momentum=0.6).step()
     assert torch.equal(filters, torch.ones(2, 2, 1, 1))
 
 

@@ -6,6 +6,7 @@ from torch import nn
 
 from fashion import Experiment, FashionError
 from fashion.devices import place
+from fashion.models import build
 from fashion.muon import Muon
 from fashion.optimisation import build_average, build_optimiser, build_scheduler
 
@@ -51,6 +52,8 @@ def test_muon_is_for_convolutions_of_more_than_one_channel(precision, dtype):
     assert decaying["momentum"] == others["momentum"] == 0.9
     assert build_scheduler(recipe, optimiser, 100)
     assert [group["max_lr"] for group in optimiser.param_groups] == [0.5, 0.5, 0.1]
+    with pytest.raises(FashionError, match="NeuralNetwork_v1 has no convolution of more than one channel"):
+        build_optimiser(recipe, build("NeuralNetwork_v1"))
 
 
 @pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
