@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 
 
 class Muon(Optimizer):
-    """SGD with Nesterov's momentum, which in `orthogonal` groups moves by about the orthogonal matrix nearest to that.
+    """SGD with Nesterov's momentum; `orthogonal` groups move by, roughly, the orthogonal matrix nearest to it.
 
     Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/, as in airbench94_muon of
     https://github.com/KellerJordan/cifar10-airbench. The weights of a convolution are a matrix of one filter a row.
@@ -17,23 +17,17 @@ class Muon(Optimizer):
     convolutions that a normalisation follows. `torch.optim.Muon` takes matrices alone.
 
     Args:
-        groups: the weights, as for any optimiser; where `"orthogonal"` is true, those of convolutions.
-        lr: the learning rate. This and what follows are for groups that do not have their own.
-        momentum: the share of the momentum that is kept at each step.
-        weight_decay: of groups that are not orthogonal.
+        groups: the weights: where `"orthogonal"` is true those of convolutions, elsewhere any, perhaps with a
+            `"weight_decay"`.
+        lr: the learning rate of groups that do not have their own.
+        momentum: the share of the momentum that is kept at each step, likewise.
         dtype: of the matrix products.
     """
 
     def __init__(
-        self,
-        groups: Iterable[dict],
-        lr: float | Tensor,
-        momentum: float,
-        weight_decay: float = 0.0,
-        dtype: torch.dtype = torch.bfloat16,
+        self, groups: Iterable[dict], lr: float | Tensor, momentum: float, dtype: torch.dtype = torch.bfloat16
     ):
-        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "orthogonal": False}
-        super().__init__(groups, defaults)
+        super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": 0.0, "orthogonal": False})
         self.dtype = dtype
 
     @torch.no_grad()

@@ -65,8 +65,8 @@ def build_scheduler(experiment: Experiment, optimiser: Optimizer, steps: int) ->
             f"there is no schedule {experiment.schedule!r}: fashion/optimisation.py has {', '.join(SCHEDULES)}"
         )
     make = SCHEDULES[experiment.schedule]
-    # A rise over a fifth of five steps has no length, by which OneCycleLR would divide.
     highest = [float(group["lr"]) for group in optimiser.param_groups]
+    # A rise over a fifth of five steps has no length, by which OneCycleLR would divide.
     return make(optimiser, max_lr=highest, total_steps=max(steps, 6)) if make else None
 
 

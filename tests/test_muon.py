@@ -10,8 +10,8 @@ def gradients(weights, number=4):
     return [torch.randn(weights.shape, generator=generator) for _ in range(number)]
 
 
-def orthogonal(filters):
-    return [{"params": [filters], "orthogonal": True}]
+def orthogonal(filters, weight_decay=0.0):
+    return [{"params": [filters], "orthogonal": True, "weight_decay": weight_decay}]
 
 
 @pytest.mark.parametrize("shape", [(16, 8, 3, 3), (32, 1, 3, 3)], ids=["wide", "tall"])
@@ -47,13 +47,13 @@ def test_other_weights_move_as_with_sgd():
     torch.testing.assert_close(ours, theirs)
 
 
-def step(**options):
+def step(weight_decay=0.0, **options):
     """Take one step of a tenth; return the share of themselves by which the filters moved, and the filters."""
     torch.manual_seed(0)
     filters = nn.Conv2d(16, 8, kernel_size=3).to(memory_format=torch.channels_last).weight
     filters.grad = gradients(filters)[0]
     start = filters.detach() * 8**0.5 / filters.detach().norm()
-    Muon(orthogonal(filters), lr=0.1, momentum=0.6, **options).step()
+    Muon(orthogonal(filters, weight_decay), lr=0.1, momentum=0.6, **options).step()
     assert filters.is_contiguous(memory_format=torch.channels_last)
     return float((filters.detach() - start).norm() / start.norm()), filters.detach()
 

@@ -152,11 +152,14 @@ EVERYTHING = replace(
 NEEDS_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
-@pytest.mark.parametrize("muon", [0, 0.05])
+@pytest.mark.parametrize(
+    "everything",
+    [EVERYTHING, replace(EVERYTHING, model="FastNetwork_32", changes=(), muon=0.05)],
+    ids=["sgd", "muon"],
+)
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NEEDS_CUDA)])
-def test_a_run_with_every_ingredient_continues_to_the_same_end(tmp_path, small, device, muon):
+def test_a_run_with_every_ingredient_continues_to_the_same_end(tmp_path, small, device, everything):
     data = tuple(Dataset(*(tensor.to(device) for tensor in each)) for each in small)
-    everything = replace(EVERYTHING, model="FastNetwork_32", changes=(), muon=muon)
     straight = run(everything, 0, logs=tmp_path / "straight", data=data)
     assert outcome(straight) != outcome(run(LEARNER, 0, logs=tmp_path / "plain", data=data))
 
