@@ -97,7 +97,6 @@ def train_epoch(
     return totals.metrics()
 
 
-@torch.no_grad()
 def evaluate(model: nn.Module, loader: Loader, loss_fn: LossFunction) -> Metrics:
     """Measure a model, in evaluation mode, on all images of a loader.
 
@@ -109,12 +108,7 @@ def evaluate(model: nn.Module, loader: Loader, loss_fn: LossFunction) -> Metrics
     Raises:
         FloatingPointError: the loss of a minibatch, which the message numbers, is not finite.
     """
-    model.eval()
-    totals = _Totals()
-    for images, labels in loader:
-        outputs = model(images)
-        totals.add(loss_fn(outputs, labels), _correct(outputs, labels), len(labels))
-    return totals.metrics()
+    return _measure(model, loader, _evaluation_step(model, loss_fn))
 
 
 @torch.no_grad()
@@ -163,7 +157,10 @@ def fit(
     """
     history = list(history)
     steps = len(train)
-    step = replayed(training_step(model, loss_fn, optimiser), train.dataset.labels.device)
+    tested = averaged or model
+    device = train.dataset.labels.device
+    step = replayed(training_step(model, loss_fn, optimiser), device)
+    test_step = replayed(_evaluation_step(tested, test_loss_fn or loss_fn), device)
     with tqdm(
         total=epochs * steps, initial=len(history) * steps, desc=title, unit="step", leave=False, disable=None
     ) as bar:
@@ -179,14 +176,31 @@ def fit(
             bar.set_postfix_str(f"epoch {epoch} of {epochs}")
             start = time.perf_counter()
             try:
-                trained = train_epoch(model, train, step, after_step)
+                train_metrics = train_epoch(model, train, step, after_step)
                 train_seconds = time.perf_counter() - start
-                tested = evaluate(averaged or model, test, test_loss_fn or loss_fn)
+                test_metrics = _measure(tested, test, test_step)
             except FloatingPointError as error:
                 raise FloatingPointError(f"epoch {epoch}, {error}") from None
-            history.append(Epoch(epoch, *trained, *tested, time.perf_counter() - start, train_seconds))
+            history.append(Epoch(epoch, *train_metrics, *test_metrics, time.perf_counter() - start, train_seconds))
             after_epoch(history)
     return history
+
+
+def _evaluation_step(model: nn.Module, loss_fn: LossFunction) -> Step:
+    def step(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = model(images)
+        return loss_fn(outputs, labels), _correct(outputs, labels)
+
+    return step
+
+
+@torch.no_grad()
+def _measure(model: nn.Module, loader: Loader, step: Step) -> Metrics:
+    model.eval()
+    totals = _Totals()
+    for images, labels in loader:
+        totals.add(*step(images, labels), len(labels))
+    return totals.metrics()
 
 
 def _correct(outputs: Tensor, labels: Tensor) -> Tensor:
