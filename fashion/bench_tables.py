@@ -106,7 +106,7 @@ def _speed_row(model: str, name: str, result: dict) -> dict:
     contender = result["contenders"][name]
     return {
         "network": model,
-        "loop": f"{name}, {contender['precision']}" if "precision" in contender else name,
+        "loop": ", ".join([*name.split(":"), *([contender["precision"]] if "precision" in contender else [])]),
         "images/s": f"{bench.IMAGES / median(seconds):,.0f}",
         "s/epoch": _three_digits(median(seconds)),
         "least to most": f"{_three_digits(min(seconds))} to {_three_digits(max(seconds))}",

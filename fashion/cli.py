@@ -95,6 +95,9 @@ def run_command(
         bool, typer.Option("--validation", help="Hold 6,000 training images out to evaluate on, not the test set.")
     ] = False,
     precision: Annotated[str, typer.Option(help="fp32, bf16, or auto: as begun, else the faster one.")] = "auto",
+    compile_model: Annotated[
+        bool, typer.Option("--compile", help="Compile the network first: pays in long runs on a GPU.")
+    ] = False,
     retrain: Annotated[bool, typer.Option("--retrain", help="Train again what is recorded.")] = False,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")] = 1,
     max_minutes: Annotated[
@@ -112,7 +115,7 @@ def run_command(
     numbers = _numbers(seeds)
     train, test = load(data, choose_device(device))
     options = {"logs": logs, "validation": validation, "precision": precision, "retrain": retrain}
-    options |= {"checkpoint_every": checkpoint_every, "until": until}
+    options |= {"compile_model": compile_model, "checkpoint_every": checkpoint_every, "until": until}
     options["data"] = split(train) if validation else (train, test)
     rows, figures = [], []
     unit = "% of validation" if validation else "%"

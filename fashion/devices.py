@@ -1,10 +1,12 @@
-"""What a run computes on, and how: device, precision, memory layout, and whole steps replayed as CUDA graphs.
+"""What a run computes on, and how: device, precision, memory layout, compilation, and steps replayed as CUDA graphs.
 
 Each choice for CPUs was measured; benchmarks/README.md has the figures, and says what those for GPUs rest on.
 """
 
 import ctypes
+import os
 import platform
+import shutil
 from collections import Counter
 from collections.abc import Callable
 
@@ -62,8 +64,8 @@ def choose_precision(name: str, model: str, device: torch.device) -> str:
 def place(network: nn.Module, model: str, device: torch.device, precision: str) -> nn.Module:
     """Put a network on a device, in place, and let it compute there in the way that is fastest for it.
 
-    That is a memory layout and, on a CPU, other forms of some convolutions, of the same outcome up to rounding; and the
-    process keeps the memory that it frees. A CUDA device computes what it computes again in the same way.
+    That is a memory layout and other forms of some convolutions, of the same outcome up to rounding; on a CPU, the
+    process also keeps the memory that it frees. A CUDA device computes what it computes again in the same way.
 
     Args:
         network: what to train.
@@ -79,6 +81,8 @@ def place(network: nn.Module, model: str, device: torch.device, precision: str) 
     if device.type == "cpu":
         keep_freed_memory()
         stack_single_channels(network)
+    if device.type == "cuda":
+        unfold_single_channels(network)
     channels_last = device.type == "cuda" or (device.type == "cpu" and model not in _CHANNELS_FIRST_ON_CPU)
     network.to(device, memory_format=torch.channels_last if channels_last else torch.preserve_format)
     if device.type == "cpu" and not channels_last:
@@ -131,6 +135,28 @@ class _StackedConv2d(nn.Conv2d):
         return convolved.transpose(0, 1)
 
 
+def unfold_single_channels(network: nn.Module) -> nn.Module:
+    """Let convolutions of images of one channel, in place, be matrix products of their patches.
+
+    The outcome is the same up to rounding. A CUDA device has slow kernels for so few channels, above all for gradients.
+    """
+    for layer in network.modules():
+        if type(layer) is nn.Conv2d and layer.in_channels == 1:
+            layer.__class__ = _UnfoldedConv2d
+    return network
+
+
+class _UnfoldedConv2d(nn.Conv2d):
+    """A convolution of one channel, as a linear layer over the pixels of each patch."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        patches = functional.pad(images, self._reversed_padding_repeated_twice)
+        for dimension in (2, 3):
+            patches = patches.unfold(dimension, self.kernel_size[dimension - 2], self.stride[dimension - 2])
+        rows = patches.squeeze(1).flatten(3)  # shape (B, height, width, pixels of a patch)
+        return functional.linear(rows, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+
+
 def shorten_convolutions(network: nn.Module) -> nn.Module:
     """Let a network, in place, skip the part of a kernel that meets nothing but padding, where the output is one pixel.
 
@@ -172,6 +198,21 @@ class InBfloat16(nn.Module):
         with torch.autocast(images.device.type, torch.bfloat16):
             outputs = self.network(images)
         return outputs.float()
+
+
+def compiled(model: nn.Module, batch_size: int) -> Callable[[Tensor], Tensor]:
+    """Return a function that computes a model's outputs, and their gradients, by kernels made for that model.
+
+    They take some time to make; https://docs.pytorch.org/docs/stable/torch.compiler.html keeps them for the next time.
+    A minibatch of another size, such as an epoch's last, does without: it would need kernels of its own.
+
+    Raises:
+        FashionError: there is no C++ compiler here.
+    """
+    if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++", "cl"))):
+        raise FashionError("to compile a network takes a C++ compiler, such as g++: install one, or do without")
+    fast = torch.compile(model, dynamic=False, options={"deterministic": True})
+    return lambda images: fast(images) if len(images) == batch_size else model(images)
 
 
 def replayed(function: TensorFunction, device: torch.device) -> TensorFunction:

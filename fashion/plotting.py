@@ -342,11 +342,12 @@ def speed(results: dict[str, dict]) -> Figure:
             seconds = bench.epoch_seconds(result, name)
             middle = np.median(seconds)
             whisker = [[middle - min(seconds)], [max(seconds) - middle]]
-            axes.barh(row, middle, xerr=whisker, color=_STYLES["test" if name == "ours" else "train"][0])
+            axes.barh(row, middle, xerr=whisker, color=_STYLES["test" if name.startswith("ours") else "train"][0])
         axes.axvline(bench.limit_seconds(result), color="black", linestyle=":", label="the machine's limit")
         axes.set(title=model.removeprefix("NeuralNetwork_"), xlabel="seconds per epoch", xlim=(0, None))
         axes.xaxis.set_major_locator(MaxNLocator(4))
-        axes.set_yticks(range(len(names)), names if number % columns == 0 else [])
+        labels = [name.replace(":", ", ") for name in names]
+        axes.set_yticks(range(len(names)), labels if number % columns == 0 else [])
         axes.invert_yaxis()
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", frameon=False)
     return figure

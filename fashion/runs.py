@@ -90,6 +90,7 @@ def run(
     data: tuple[Dataset, Dataset] | None = None,
     validation: bool = False,
     precision: str = "auto",
+    compile_model: bool = False,
     retrain: bool = False,
     checkpoint_every: int = 1,
     until: float = math.inf,
@@ -108,6 +109,7 @@ def run(
             accelerator, or on the CPU where there is none.
         validation: what is evaluated on is held out of the training images; by default `fashion.data.split` does that.
         precision: "fp32", "bf16", or "auto": whichever is recorded or begun, else whichever is faster.
+        compile_model: train by kernels that are compiled for the network, as `run.json` then says.
         retrain: train even if the run is recorded, and replace the record.
         checkpoint_every: how many epochs lie between two checkpoints.
         until: stop after the epoch that is the last to end before this value of `time.monotonic()`, as far as the epoch
@@ -159,9 +161,11 @@ def run(
         _require_same(info, before, experiment, f"{checkpoint} is half of another run", "delete it to start afresh")
     info["precision"] = before.get("precision", chosen)
     info |= continued(before, provenance(train.images.device))
+    if compile_model or before.get("compiled"):
+        info["compiled"] = True
     _require_committed(info, folder)
     pace = Pace(checkpoint_every, until)
-    record, network = _train(experiment, info, (train, test), checkpoint, saved, pace, after_epoch)
+    record, network = _train(experiment, info, (train, test), checkpoint, saved, compile_model, pace, after_epoch)
     _write(record, folder, network if experiment.keep else None)
     checkpoint.unlink(missing_ok=True)  # the same run, started twice, may have been faster
     return record
@@ -202,10 +206,11 @@ def recorded(experiment: Experiment, logs: Path | str = MODEL_LOGS, validation: 
 
 
 def by_hardware(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """Group runs by what they ran on, and in which precision: seconds compare within a group only."""
+    """Group runs by what they ran on, in which precision, and if compiled: seconds compare within a group only."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        groups.setdefault(f"{run.info['hardware']}, {run.info['precision']}", []).append(run)
+        how = f"{run.info['hardware']}, {run.info['precision']}" + (", compiled" if run.info.get("compiled") else "")
+        groups.setdefault(how, []).append(run)
     return groups
 
 
@@ -215,6 +220,7 @@ def _train(
     data: tuple[Dataset, Dataset],
     path: Path,
     saved: dict | None,
+    compile_model: bool,
     pace: Pace,
     after_epoch: Callable[[list[Epoch]], object],
 ) -> tuple[Run, nn.Module]:
@@ -254,6 +260,7 @@ def _train(
         test_loss_fn=nn.CrossEntropyLoss(),
         scheduler=scheduler,
         averaged=averaged,
+        compile_model=compile_model,
         history=history,
         after_epoch=save_and_tell,
         title=title,

@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
 from fashion.data import Loader
-from fashion.devices import replayed
+from fashion.devices import compiled, replayed
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -46,7 +46,7 @@ class Epoch(NamedTuple):
         return {name: getattr(self, name) for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy")}
 
 
-def training_step(model: nn.Module, loss_fn: LossFunction, optimiser: Optimizer) -> Step:
+def training_step(model: Callable[[Tensor], Tensor], loss_fn: LossFunction, optimiser: Optimizer) -> Step:
     """Return the function that trains a model, in place, on one minibatch.
 
     Args:
@@ -129,6 +129,7 @@ def fit(
     test_loss_fn: LossFunction | None = None,
     scheduler: LRScheduler | None = None,
     averaged: AveragedModel | None = None,
+    compile_model: bool = False,
     history: Sequence[Epoch] = (),
     after_epoch: Callable[[list[Epoch]], object] = lambda history: None,
     title: str = "",
@@ -145,6 +146,7 @@ def fit(
         test_loss_fn: to test with, where that is not `loss_fn`.
         scheduler: of the optimiser's learning rate; it advances with each step.
         averaged: the average of the model's weights, updated after each step; it is what is tested.
+        compile_model: train by kernels that are compiled for the model: `fashion.devices.compiled`.
         history: the epochs already trained, where a run continues.
         after_epoch: called with the history so far after each epoch, to print or to save.
         title: what the progress bar calls the run.
@@ -159,7 +161,8 @@ def fit(
     steps = len(train)
     tested = averaged or model
     device = train.dataset.labels.device
-    step = replayed(training_step(model, loss_fn, optimiser), device)
+    forward = compiled(model, train.batch_size) if compile_model else model
+    step = replayed(training_step(forward, loss_fn, optimiser), device)
     test_step = replayed(_evaluation_step(tested, test_loss_fn or loss_fn), device)
     with tqdm(
         total=epochs * steps, initial=len(history) * steps, desc=title, unit="step", leave=False, disable=None

@@ -6,13 +6,26 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fashion import EXPERIMENTS, FashionError, Loader, build, choose_device, devices, evaluate, fit, resnet18, run
+from fashion import (
+    EXPERIMENTS,
+    FashionError,
+    Loader,
+    build,
+    choose_device,
+    devices,
+    evaluate,
+    fit,
+    resnet18,
+    run,
+    runs,
+)
 from fashion.devices import (
     choose_precision,
     keep_gradients_channels_last,
     place,
     shorten_convolutions,
     stack_single_channels,
+    unfold_single_channels,
 )
 
 CPU = torch.device("cpu")
@@ -130,6 +143,18 @@ def test_stacked_images_are_convolved_one_by_one(noise):
         assert torch.allclose(one.grad, other.grad, rtol=1e-3, atol=1e-7), name
 
 
+def test_unfolded_images_are_convolved_as_they_are(noise):
+    torch.manual_seed(0)
+    whole = nn.ModuleList([nn.Conv2d(1, 32, 3, padding=1), nn.Conv2d(1, 64, 7, 2, 3, bias=False), nn.Conv2d(2, 4, 3)])
+    unfolded = unfold_single_channels(copy.deepcopy(whole))
+    assert [type(layer) is nn.Conv2d for layer in unfolded] == [False, False, True]
+    for one, other in zip(whole[:2], unfolded[:2], strict=True):
+        assert torch.allclose(one(noise.images), other(noise.images), atol=1e-5)
+        for layer in (one, other):
+            layer(noise.images).square().mean().backward()
+        assert torch.allclose(one.weight.grad, other.weight.grad, rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("model", "precision", "last", "short", "flatten"),
     [
@@ -164,6 +189,49 @@ def test_a_recorded_precision_must_match_what_is_asked_for(tmp_path, small):
     assert run(v1, 0, logs=tmp_path, data=small).info == first.info  # auto takes what is recorded
     with pytest.raises(FashionError, match="precision bf16, not fp32"):
         run(v1, 0, logs=tmp_path, data=small, precision="fp32")
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """The sizes of the minibatches that compiled networks were given; what they compute is traced, but not compiled."""
+    sizes = []
+    trace = torch.compile
+
+    def compile_model(model, dynamic, options):
+        fast = trace(model, backend="eager", fullgraph=True, dynamic=dynamic)
+        return lambda images: (sizes.append(len(images)), fast(images))[1]
+
+    monkeypatch.setattr(torch, "compile", compile_model)
+    return sizes
+
+
+def test_a_compiled_network_computes_the_same_of_minibatches_that_are_not_short(traced, noise):
+    torch.manual_seed(0)
+    model = devices.InBfloat16(unfold_single_channels(build("NeuralNetwork_v1")))  # as on a CUDA device
+    forward = devices.compiled(model, 32)
+    assert torch.equal(forward(noise.images[:32]), model(noise.images[:32]))
+    assert torch.equal(forward(noise.images[:20]), model(noise.images[:20]))
+    assert traced == [32]
+
+
+def test_to_compile_takes_a_compiler(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(FashionError, match=r"takes a C\+\+ compiler"):
+        devices.compiled(nn.Linear(1, 1), 64)
+
+
+def test_a_compiled_run_says_so(traced, tmp_path, small):
+    v1 = EXPERIMENTS["v1"]
+    plain = run(v1, 0, logs=tmp_path / "plain", data=small)
+    assert "compiled" not in plain.info and not traced
+    record = run(v1, 0, logs=tmp_path / "compiled", data=small, compile_model=True)
+    assert set(traced) == {64} and len(traced) == 3 * v1.epochs  # of 200 images; eight are left each time
+    assert record.info["compiled"] and [a.metrics for a in record.history] == [a.metrics for a in plain.history]
+    assert list(runs.by_hardware([plain, record])) == [
+        f"{plain.info['hardware']}, fp32",
+        f"{plain.info['hardware']}, fp32, compiled",
+    ]
+    assert run(v1, 0, logs=tmp_path / "compiled", data=small).info["compiled"]  # loaded
 
 
 @pytest.fixture

@@ -122,6 +122,7 @@ def test_speed_sets_contenders_beside_the_limit():
         "optimiser_bytes": 100,
         "contenders": {
             "ours": {"seconds": [1.0, 2.0, 4.0]},
+            "ours:compiled": {"seconds": [1.0]},
             "plain": {"seconds": [8.0]},
             "limit": {"flop_per_second": [3.6e8], "bytes_per_second": [938e2]},
         },
@@ -129,8 +130,10 @@ def test_speed_sets_contenders_beside_the_limit():
     figure = plotting.speed({"NeuralNetwork_v1": result, "resnet18": result})
     assert [axes.get_title() for axes in figure.axes] == ["v1", "resnet18"]
     axes = figure.axes[0]
-    assert [bar.get_width() for bar in axes.patches] == [2.0, 8.0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["ours", "plain"]
+    assert [bar.get_width() for bar in axes.patches] == [2.0, 1.0, 8.0]
+    colours = [bar.get_facecolor() for bar in axes.patches]
+    assert colours[0] == colours[1] != colours[2]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["ours", "ours, compiled", "plain"]
     (limit,) = [line for line in axes.lines if line.get_linestyle() == ":"]
     assert limit.get_xdata()[0] == pytest.approx(2.0)  # 1 s of multiply-adds and 1 s of copying
 

@@ -1,20 +1,21 @@
-"""This package: its own loader, step and loop, as `fashion.runs` uses them."""
+"""This package: its own loader, step and loop, as `fashion.runs` uses them; `ours:compiled` is with `--compile`."""
 
 import torch
 from contenders.common import BATCH_SIZE, LR, Prepared, momentum, network
 from torch import nn
 
 from fashion import Dataset, Loader, load, train_epoch, training_step
-from fashion.devices import choose_precision, place, replayed
+from fashion.devices import choose_precision, compiled, place, replayed
 
 
-def prepare(model: str, device: str, precision: str = "auto") -> Prepared:
+def prepare(model: str, device: str, option: str | None = None) -> Prepared:
     where = torch.device(device)
     images, _ = load(device=where)
-    precision = choose_precision(precision, model, where)
+    precision = choose_precision("auto", model, where)
     placed = place(network(model), model, where, precision)
     optimiser = torch.optim.SGD(placed.parameters(), lr=LR, momentum=momentum(model), fused=True)
-    step = replayed(training_step(placed, nn.CrossEntropyLoss(), optimiser), where)
+    forward = compiled(placed, BATCH_SIZE) if option == "compiled" else placed
+    step = replayed(training_step(forward, nn.CrossEntropyLoss(), optimiser), where)
 
     def train(steps: int) -> None:
         some = Dataset(*(tensor[: steps * BATCH_SIZE] for tensor in images))
