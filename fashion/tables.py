@@ -72,10 +72,8 @@ def agreement(experiments: Iterable[Experiment], logs: Path | str = MODEL_LOGS) 
             place = "within" if abs(mean - experiment.published) <= half else "outside"
         rows[place].append(f"`{experiment.name}`")
     within, outside, few = (", ".join(names) or "none" for names in rows.values())
-    return (
-        f"The published accuracy lies within our interval: {within}. It lies outside: {outside}. "
-        f"Too few seeds for an interval: {few}."
-    )
+    text = f"The published accuracy lies within our interval: {within}. It lies outside: {outside}."
+    return text + (f" Too few seeds for an interval: {few}." if rows["too few"] else "")
 
 
 def by_seed(groups: dict[str, list[Run]]) -> pd.DataFrame:
