@@ -327,6 +327,8 @@ def heatmap(
 def speed(results: dict[str, dict]) -> Figure:
     """Draw the seconds that each contender takes for an epoch, three networks a row; the limit is a line.
 
+    A contender that was not timed with a network has no bar there.
+
     Args:
         results: by network, as `fashion.bench.bench` returns them; bars are medians, whiskers the least and the most.
     """
@@ -336,9 +338,12 @@ def speed(results: dict[str, dict]) -> Figure:
     panels = np.atleast_1d(grid).flatten()
     for axes in panels[len(results) :]:
         axes.axis("off")
+    names = dict.fromkeys(name for each in results.values() for name in each["contenders"] if name != "limit")
+    names = sorted(names, key=lambda name: not name.startswith("ours"))  # ours first, compiled or not
     for number, (axes, (model, result)) in enumerate(zip(panels, results.items(), strict=False)):
-        names = [name for name in result["contenders"] if name != "limit"]
         for row, name in enumerate(names):
+            if name not in result["contenders"]:
+                continue
             seconds = bench.epoch_seconds(result, name)
             middle = np.median(seconds)
             whisker = [[middle - min(seconds)], [max(seconds) - middle]]
@@ -346,9 +351,8 @@ def speed(results: dict[str, dict]) -> Figure:
         axes.axvline(bench.limit_seconds(result), color="black", linestyle=":", label="the machine's limit")
         axes.set(title=model.removeprefix("NeuralNetwork_"), xlabel="seconds per epoch", xlim=(0, None))
         axes.xaxis.set_major_locator(MaxNLocator(4))
-        labels = [name.replace(":", ", ") for name in names]
-        axes.set_yticks(range(len(names)), labels if number % columns == 0 else [])
-        axes.invert_yaxis()
+        axes.set_yticks(range(len(names)), [name.replace(":", ", ") for name in names] if number % columns == 0 else [])
+        axes.set_ylim(len(names) - 0.5, -0.5)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", frameon=False)
     return figure
 
