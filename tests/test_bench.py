@@ -115,7 +115,7 @@ def test_of_an_error_of_many_lines_the_first_is_told(mine):
         bench.bench("NeuralNetwork_v1", CPU, (mine,), rounds=1, steps=1)
 
 
-@pytest.mark.parametrize("contender", ["nobody", "choice:turbo"])
+@pytest.mark.parametrize("contender", ["nobody", "choice:turbo", "ours:turbo"])
 def test_a_contender_that_fails_says_why(contender):
     with pytest.raises(FashionError, match=rf"the contender {contender} failed: .*(nobody|turbo)"):
         bench.bench("NeuralNetwork_v1", CPU, (contender,), rounds=1, steps=1)

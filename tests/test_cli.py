@@ -80,6 +80,15 @@ def test_a_run_on_the_validation_split_says_so(capsys, tmp_path, monkeypatch):
     assert all("%  validation " in line for line in out.splitlines() if line.startswith("v1 seed 0  epoch"))
 
 
+def test_to_compile_has_to_be_asked_for(capsys, tmp_path, monkeypatch):
+    compiled = []
+    monkeypatch.setenv("FASHION_QUICK", "1")
+    monkeypatch.setattr("torch.compile", lambda model, **_: compiled.append(model) or model)
+    for arguments, expected in (((), 0), (("--compile",), 2)):
+        code, _, _ = call(capsys, "run", "v1", "--seeds", "0-1", "--logs", str(tmp_path / str(expected)), *arguments)
+        assert code == 0 and len(compiled) == expected
+
+
 def test_a_run_that_diverges_is_one_line_and_code_1(capsys, tmp_path, monkeypatch):
     def diverge(*_, **__):
         raise FloatingPointError("epoch 2, step 7: the loss is nan")

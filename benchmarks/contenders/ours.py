@@ -9,6 +9,8 @@ from fashion.devices import choose_precision, compiled, place, replayed
 
 
 def prepare(model: str, device: str, option: str | None = None) -> Prepared:
+    if option not in (None, "compiled"):
+        raise ValueError(f"no such option: {option}")
     where = torch.device(device)
     images, _ = load(device=where)
     precision = choose_precision("auto", model, where)
