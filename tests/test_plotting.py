@@ -124,6 +124,7 @@ def test_speed_sets_contenders_beside_the_limit():
             "ours": {"seconds": [1.0, 2.0, 4.0]},
             "ours:compiled": {"seconds": [1.0]},
             "plain": {"seconds": [8.0]},
+            "fastai": {"seconds": [9.0]},
             "limit": {"flop_per_second": [3.6e8], "bytes_per_second": [938e2]},
         },
     }
@@ -131,10 +132,15 @@ def test_speed_sets_contenders_beside_the_limit():
     figure = plotting.speed({"resnet18": fewer, "NeuralNetwork_v1": result})
     assert [axes.get_title() for axes in figure.axes] == ["resnet18", "v1"]
     axes = figure.axes[1]
-    assert [bar.get_width() for bar in axes.patches] == [2.0, 1.0, 8.0]
+    assert [bar.get_width() for bar in axes.patches] == [2.0, 1.0, 8.0, 9.0]
     colours = [bar.get_facecolor() for bar in axes.patches]
     assert colours[0] == colours[1] != colours[2]
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["ours", "ours, compiled", "plain"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
+        "ours",
+        "ours, compiled",
+        "plain",
+        "fastai",
+    ]
     assert [bar.get_y() for bar in figure.axes[0].patches] == [axes.patches[i].get_y() for i in (0, 2)]
     assert figure.axes[0].get_ylim() == axes.get_ylim()
     (limit,) = [line for line in axes.lines if line.get_linestyle() == ":"]

@@ -58,6 +58,9 @@ def test_the_published_accuracy_lies_within_the_interval_or_not(monkeypatch):
         "The published accuracy lies within our interval: `v1`. It lies outside: `v1_5_5_lrx2`. "
         "Too few seeds for an interval: `v1_5_5`, `resnet18`."
     )
+    assert tables.agreement([EXPERIMENTS["v1"]]) == (
+        "The published accuracy lies within our interval: `v1`. It lies outside: none."
+    )
 
 
 def test_seconds_are_told_apart_by_hardware(monkeypatch):
