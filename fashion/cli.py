@@ -96,7 +96,7 @@ def run_command(
     ] = False,
     precision: Annotated[str, typer.Option(help="fp32, bf16, or auto: as begun, else the faster one.")] = "auto",
     compile_model: Annotated[
-        bool, typer.Option("--compile", help="Compile the network first: pays in long runs on a GPU.")
+        bool, typer.Option("--compile", help="Compile the network first: pays on a GPU, in several long runs.")
     ] = False,
     retrain: Annotated[bool, typer.Option("--retrain", help="Train again what is recorded.")] = False,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")] = 1,

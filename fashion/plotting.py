@@ -327,7 +327,7 @@ def heatmap(
 def speed(results: dict[str, dict]) -> Figure:
     """Draw the seconds that each contender takes for an epoch, three networks a row; the limit is a line.
 
-    A contender that was not timed with a network has no bar there.
+    Where a contender was not timed with a network, that is said instead of a bar.
 
     Args:
         results: by network, as `fashion.bench.bench` returns them; bars are medians, whiskers the least and the most.
@@ -343,6 +343,7 @@ def speed(results: dict[str, dict]) -> Figure:
     for number, (axes, (model, result)) in enumerate(zip(panels, results.items(), strict=False)):
         for row, name in enumerate(names):
             if name not in result["contenders"]:
+                axes.annotate("not timed", (0, row), (6, 0), textcoords="offset points", va="center")
                 continue
             seconds = bench.epoch_seconds(result, name)
             middle = np.median(seconds)

@@ -109,7 +109,8 @@ def run(
             accelerator, or on the CPU where there is none.
         validation: what is evaluated on is held out of the training images; by default `fashion.data.split` does that.
         precision: "fp32", "bf16", or "auto": whichever is recorded or begun, else whichever is faster.
-        compile_model: train by kernels that are compiled for the network, as `run.json` then says.
+        compile_model: train by kernels that are compiled for the network, as `run.json` then says. A run that began so
+            goes on so.
         retrain: train even if the run is recorded, and replace the record.
         checkpoint_every: how many epochs lie between two checkpoints.
         until: stop after the epoch that is the last to end before this value of `time.monotonic()`, as far as the epoch
@@ -117,9 +118,9 @@ def run(
         after_epoch: called with the history so far after each epoch.
 
     Raises:
-        FashionError: another recipe is recorded or half trained in this run's place, runs beside it saw more or fewer
-            images, the study's record would take an incomplete run or one of code that is not committed, or a folder
-            cannot be written.
+        FashionError: another recipe is recorded or half trained in this run's place, or not in the precision or not
+            compiled as asked for; runs beside it saw more or fewer images; the study's record would take an incomplete
+            run or one of code that is not committed; a folder cannot be written; or there is no compiler.
         FloatingPointError: a loss is not finite.
         Paused: the run is not at its end yet, and `until` is near.
     """
@@ -141,7 +142,9 @@ def run(
         "evaluated_on": "validation" if validation else "test",
         "train_images": len(train.labels),
         "test_images": len(test.labels),
-    } | ({} if precision == "auto" else {"precision": precision})
+    }
+    info |= {} if precision == "auto" else {"precision": precision}
+    info |= {"compiled": True} if compile_model else {}
     folder = _experiment_folder(experiment, logs, validation) / f"seed_{seed}"
     _require_complete(info, experiment, writable(folder))
     record = None if retrain else load(folder)
@@ -160,12 +163,11 @@ def run(
     if saved:
         _require_same(info, before, experiment, f"{checkpoint} is half of another run", "delete it to start afresh")
     info["precision"] = before.get("precision", chosen)
+    info |= {"compiled": True} if before.get("compiled") else {}
     info |= continued(before, provenance(train.images.device))
-    if compile_model or before.get("compiled"):
-        info["compiled"] = True
     _require_committed(info, folder)
     pace = Pace(checkpoint_every, until)
-    record, network = _train(experiment, info, (train, test), checkpoint, saved, compile_model, pace, after_epoch)
+    record, network = _train(experiment, info, (train, test), checkpoint, saved, pace, after_epoch)
     _write(record, folder, network if experiment.keep else None)
     checkpoint.unlink(missing_ok=True)  # the same run, started twice, may have been faster
     return record
@@ -206,7 +208,7 @@ def recorded(experiment: Experiment, logs: Path | str = MODEL_LOGS, validation: 
 
 
 def by_hardware(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """Group runs by what they ran on, in which precision, and if compiled: seconds compare within a group only."""
+    """Group runs by what they ran on, in which precision, and whether compiled: seconds compare within a group only."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
         how = f"{run.info['hardware']}, {run.info['precision']}" + (", compiled" if run.info.get("compiled") else "")
@@ -220,7 +222,6 @@ def _train(
     data: tuple[Dataset, Dataset],
     path: Path,
     saved: dict | None,
-    compile_model: bool,
     pace: Pace,
     after_epoch: Callable[[list[Epoch]], object],
 ) -> tuple[Run, nn.Module]:
@@ -260,7 +261,7 @@ def _train(
         test_loss_fn=nn.CrossEntropyLoss(),
         scheduler=scheduler,
         averaged=averaged,
-        compile_model=compile_model,
+        compile_model=info.get("compiled", False),
         history=history,
         after_epoch=save_and_tell,
         title=title,
@@ -298,10 +299,10 @@ def _checkpoint_path(folder: Path) -> Path:
 
 def _require_same(ours: dict, theirs: dict, experiment: Experiment, what: str, remedy: str) -> None:
     differences = experiment.differences(theirs["recipe"])
-    for name in ("seed", "train_images", "test_images", "precision"):
-        differ = name in ours and ours[name] != theirs.get(name)
+    for name in ("seed", "train_images", "test_images", "precision", "compiled"):
+        differ = name in ours and ours[name] != theirs.get(name, False)
         if differ and not quick():  # a rehearsal may show the record of a full run
-            differences.append(f"{name} {theirs.get(name)}, not {ours[name]}")
+            differences.append(f"{name} {theirs.get(name, False)}, not {ours[name]}")
     if differences:
         raise FashionError(f"{what} ({'; '.join(differences)}): {remedy}, or choose another folder with --logs")
 

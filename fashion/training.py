@@ -50,7 +50,8 @@ def training_step(model: Callable[[Tensor], Tensor], loss_fn: LossFunction, opti
     """Return the function that trains a model, in place, on one minibatch.
 
     Args:
-        model: in training mode when the function is called.
+        model: what maps images, shape (B, 1, 28, 28), to outputs, shape (B, 10): a network, in training mode when the
+            function is called, or what computes the same for it.
         loss_fn: maps outputs, shape (B, 10), and labels, shape (B,) or (B, 10), to their mean loss, a scalar.
         optimiser: of the model's own parameters.
 
@@ -143,7 +144,8 @@ def fit(
         loss_fn: as for `training_step`.
         optimiser: of the model's own parameters.
         epochs: of the whole run, those in `history` included.
-        test_loss_fn: to test with, where that is not `loss_fn`.
+        test_loss_fn: to test with, where that is not `loss_fn`. A CUDA device replays both: what they do must depend on
+            nothing but tensors.
         scheduler: of the optimiser's learning rate; it advances with each step.
         averaged: the average of the model's weights, updated after each step; it is what is tested.
         compile_model: train by kernels that are compiled for the model: `fashion.devices.compiled`.
@@ -156,6 +158,7 @@ def fit(
 
     Raises:
         FloatingPointError: a loss is not finite; the message names epoch and step.
+        FashionError: there is no C++ compiler here to compile the model with.
     """
     history = list(history)
     steps = len(train)

@@ -84,6 +84,7 @@ def test_to_compile_has_to_be_asked_for(capsys, tmp_path, monkeypatch):
     compiled = []
     monkeypatch.setenv("FASHION_QUICK", "1")
     monkeypatch.setattr("torch.compile", lambda model, **_: compiled.append(model) or model)
+    monkeypatch.setattr("torch._inductor.cpp_builder.get_cpp_compiler", lambda: "g++")
     for arguments, expected in (((), 0), (("--compile",), 2)):
         code, _, _ = call(capsys, "run", "v1", "--seeds", "0-1", "--logs", str(tmp_path / str(expected)), *arguments)
         assert code == 0 and len(compiled) == expected

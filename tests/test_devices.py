@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import nn
+from torch._inductor.exc import InvalidCxxCompiler
 from torch.nn import functional
 
 from fashion import (
@@ -145,10 +146,12 @@ def test_stacked_images_are_convolved_one_by_one(noise):
 
 def test_unfolded_images_are_convolved_as_they_are(noise):
     torch.manual_seed(0)
-    whole = nn.ModuleList([nn.Conv2d(1, 32, 3, padding=1), nn.Conv2d(1, 64, 7, 2, 3, bias=False), nn.Conv2d(2, 4, 3)])
+    whole = nn.ModuleList([nn.Conv2d(1, 32, 3, padding=1), nn.Conv2d(1, 64, 7, 2, 3, bias=False)])
+    others = [nn.Conv2d(2, 4, 3), nn.Conv2d(1, 4, 3, dilation=2), nn.Conv2d(1, 4, 3, padding=1, padding_mode="reflect")]
+    assert {type(layer) for layer in unfold_single_channels(nn.Sequential(*others))} == {nn.Conv2d}
     unfolded = unfold_single_channels(copy.deepcopy(whole))
-    assert [type(layer) is nn.Conv2d for layer in unfolded] == [False, False, True]
-    for one, other in zip(whole[:2], unfolded[:2], strict=True):
+    assert nn.Conv2d not in {type(layer) for layer in unfolded}
+    for one, other in zip(whole, unfolded, strict=True):
         assert torch.allclose(one(noise.images), other(noise.images), atol=1e-5)
         for layer in (one, other):
             layer(noise.images).square().mean().backward()
@@ -202,6 +205,7 @@ def traced(monkeypatch):
         return lambda images: (sizes.append(len(images)), fast(images))[1]
 
     monkeypatch.setattr(torch, "compile", compile_model)
+    monkeypatch.setattr("torch._inductor.cpp_builder.get_cpp_compiler", lambda: "g++")  # which tracing does not need
     return sizes
 
 
@@ -215,7 +219,10 @@ def test_a_compiled_network_computes_the_same_of_minibatches_that_are_not_short(
 
 
 def test_to_compile_takes_a_compiler(monkeypatch):
-    monkeypatch.setenv("PATH", "")
+    def get_cpp_compiler():
+        raise InvalidCxxCompiler
+
+    monkeypatch.setattr("torch._inductor.cpp_builder.get_cpp_compiler", get_cpp_compiler)
     with pytest.raises(FashionError, match=r"takes a C\+\+ compiler"):
         devices.compiled(nn.Linear(1, 1), 64)
 
@@ -232,6 +239,20 @@ def test_a_compiled_run_says_so(traced, tmp_path, small):
         f"{plain.info['hardware']}, fp32, compiled",
     ]
     assert run(v1, 0, logs=tmp_path / "compiled", data=small).info["compiled"]  # loaded
+    with pytest.raises(FashionError, match=r"holds another run \(compiled False, not True"):
+        run(v1, 0, logs=tmp_path / "plain", data=small, compile_model=True)
+
+
+def test_a_run_that_began_compiled_goes_on_so(traced, tmp_path, small):
+    v1 = EXPERIMENTS["v1"]
+    with pytest.raises(runs.Paused):
+        run(v1, 0, logs=tmp_path, data=small, compile_model=True, until=0)
+    assert len(traced) == 3
+    assert run(v1, 0, logs=tmp_path, data=small).info["compiled"] and len(traced) == 3 * v1.epochs
+    with pytest.raises(runs.Paused):
+        run(v1, 1, logs=tmp_path, data=small, until=0)
+    with pytest.raises(FashionError, match=r"is half of another run \(compiled False, not True"):
+        run(v1, 1, logs=tmp_path, data=small, compile_model=True)
 
 
 @pytest.fixture
