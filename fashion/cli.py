@@ -61,6 +61,7 @@ def list_command(
         tested, validated = (runs.recorded(experiment, logs, validation) for validation in (False, True))
         recipe = f"{experiment.epochs} epochs, lr {experiment.lr:g}"
         recipe += f", momentum {experiment.momentum:g}" if experiment.momentum else ""
+        recipe += f", Muon {experiment.muon:g}" if experiment.muon else ""
         rows.append(
             {
                 "experiment": experiment.name,

@@ -149,7 +149,7 @@ def test_list_shows_every_experiment(capsys):
     assert code == 0
     for name in cli.EXPERIMENTS:
         assert any(line.startswith(f"{name} ") for line in out.splitlines())
-    assert "14 epochs, lr 0.001, momentum 0.9" in out
+    assert "14 epochs, lr 0.001, momentum 0.9 " in out and "34 epochs, lr 0.2, momentum 0.9, Muon 0.05" in out
 
 
 def test_the_committed_readme_and_curves_are_as_the_records_have_them():
