@@ -240,6 +240,8 @@ def bench_command(
         result = bench.bench(model, where, names, rounds=rounds, steps=steps, tell=typer.echo)
         path = bench.path_for(result, suite, output)
         bench.write({model: result}, path)
+        for name, seconds in bench.epoch_medians(result).items():
+            typer.echo(f"{model}: {name} {seconds:.3g} s an epoch")
         typer.echo(path)
 
 

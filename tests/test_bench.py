@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fashion import FashionError, bench
+from fashion import FashionError, bench, cli
 from fashion.settings import data_directory
 
 CPU = torch.device("cpu")
@@ -144,6 +144,20 @@ def test_seconds_are_scaled_to_an_epoch():
     assert bench.epoch_seconds(result(ours=[1.0, 2.0]), "ours") == [93.75, 187.5]  # 640 of 60,000 images
     whole = result(ours=[3.0]) | {"steps": bench.EPOCH}
     assert bench.epoch_seconds(whole, "ours") == [3.0]  # the last minibatch holds 32
+
+
+def test_the_command_says_what_it_measured(capsys, tmp_path, monkeypatch):
+    measured = result(ours=[1.0, 2.0, 4.0], limit=[9.0]) | {"hardware": "A machine", "steps": bench.EPOCH}
+    measured |= {"multiply_adds": 64_000, "optimiser_bytes": 100}
+    measured["contenders"]["limit"] |= {"flop_per_second": [3.6e8], "bytes_per_second": [938e2]}
+    monkeypatch.setattr(bench, "bench", lambda *_, **__: measured)
+    with pytest.raises(SystemExit):
+        cli.main(["bench", "NeuralNetwork_v1", "--output", str(tmp_path)])
+    assert capsys.readouterr().out.splitlines() == [
+        "NeuralNetwork_v1: ours 2 s an epoch",
+        "NeuralNetwork_v1: limit 2 s an epoch",  # 1 s of multiply-adds and 1 s of copying
+        str(tmp_path / "speed" / "a-machine.json"),
+    ]
 
 
 def test_the_limit_by_hand():
