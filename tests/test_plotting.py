@@ -143,6 +143,10 @@ def test_speed_sets_contenders_beside_the_limit():
     ]
     assert [bar.get_y() for bar in figure.axes[0].patches] == [axes.patches[i].get_y() for i in (0, 2)]
     assert figure.axes[0].get_ylim() == axes.get_ylim()
+    assert [(text.get_text(), text.xy) for text in figure.axes[0].texts] == [
+        ("not timed", (0, 1)),
+        ("not timed", (0, 3)),
+    ]
     (limit,) = [line for line in axes.lines if line.get_linestyle() == ":"]
     assert limit.get_xdata()[0] == pytest.approx(2.0)  # 1 s of multiply-adds and 1 s of copying
 
