@@ -298,11 +298,12 @@ def _checkpoint_path(folder: Path) -> Path:
 
 
 def _require_same(ours: dict, theirs: dict, experiment: Experiment, what: str, remedy: str) -> None:
+    theirs = {"compiled": False} | theirs
     differences = experiment.differences(theirs["recipe"])
     for name in ("seed", "train_images", "test_images", "precision", "compiled"):
-        differ = name in ours and ours[name] != theirs.get(name, False)
+        differ = name in ours and ours[name] != theirs.get(name)
         if differ and not quick():  # a rehearsal may show the record of a full run
-            differences.append(f"{name} {theirs.get(name, False)}, not {ours[name]}")
+            differences.append(f"{name} {theirs.get(name)}, not {ours[name]}")
     if differences:
         raise FashionError(f"{what} ({'; '.join(differences)}): {remedy}, or choose another folder with --logs")
 

@@ -180,6 +180,16 @@ def test_a_network_is_placed_as_the_measurements_say(monkeypatch, model, precisi
     assert kept == [True] and torch.backends.cudnn.deterministic
 
 
+def test_a_network_for_a_cuda_device_is_unfolded_and_has_channels_last(monkeypatch):
+    moved = []
+    monkeypatch.setattr(nn.Module, "to", lambda self, *where, **how: moved.append((*where, how)) or self)
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    cuda = torch.device("cuda")
+    layers = list(place(build("NeuralNetwork_v1"), "NeuralNetwork_v1", cuda, "fp32").features)
+    assert {type(layer) for layer in layers if isinstance(layer, nn.Conv2d)} == {devices._UnfoldedConv2d}
+    assert moved == [(cuda, {"memory_format": torch.channels_last})] and torch.backends.cudnn.deterministic
+
+
 def test_convolutions_of_several_channels_stay_as_they_are():
     network = stack_single_channels(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3, groups=2), nn.Conv2d(2, 1, 3)))
     assert {type(layer) for layer in network} == {nn.Conv2d}
