@@ -1,7 +1,9 @@
 """Augmentations: each changes a whole dataset at once, on its device, for one epoch.
 
-What is drawn at random is drawn on the CPU, so that it is the same on every device. Every function takes a `Dataset` of
-images, shape (N, 1, 28, 28), and a CPU generator, and returns a new `Dataset` of the same size.
+Every function takes a `Dataset` of images, shape (N, 1, 28, 28), a CPU generator, and the parameters that a recipe
+gives it; it returns a new `Dataset` of the same size and leaves the old one as it is. A parameter has no default: the
+record of a run has its value. What is random is drawn from the generator, on the CPU, and so the same on every device.
+An augmentation may draw nothing, and may mix labels: float32 shares, shape (N, 10).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from fashion.data import CLASSES, Dataset
-from fashion.settings import FashionError
+from fashion.experiments import Choice, chosen
 
-Augmentation = Callable[[Dataset, torch.Generator], Dataset]
+Augmentation = Callable[..., Dataset]
 
 BACKGROUND = -1.0
 
@@ -26,7 +28,7 @@ def flip(dataset: Dataset, generator: torch.Generator) -> Dataset:
     return Dataset(torch.where(mirrored, dataset.images.flip(3), dataset.images), dataset.labels)
 
 
-def translate(dataset: Dataset, generator: torch.Generator, pixels: int = 2) -> Dataset:
+def translate(dataset: Dataset, generator: torch.Generator, pixels: int) -> Dataset:
     """Move every image by up to so many pixels in each direction, at random; what comes in is background."""
     images, labels = dataset
     number, size = len(labels), images.shape[-1]
@@ -37,7 +39,7 @@ def translate(dataset: Dataset, generator: torch.Generator, pixels: int = 2) -> 
     return Dataset(padded[which, rows[:, :, None], columns[:, None, :]].unsqueeze(1), labels)
 
 
-def cutout(dataset: Dataset, generator: torch.Generator, size: int = 8) -> Dataset:
+def cutout(dataset: Dataset, generator: torch.Generator, size: int) -> Dataset:
     """Blank a square of every image, around a pixel drawn at random; it may reach over the edge.
 
     DeVries and Taylor, 2017, https://arxiv.org/abs/1708.04552.
@@ -47,7 +49,7 @@ def cutout(dataset: Dataset, generator: torch.Generator, size: int = 8) -> Datas
     return Dataset(images.masked_fill(_inside(rows, columns), BACKGROUND), labels)
 
 
-def cutmix(dataset: Dataset, generator: torch.Generator, share: float = 0.5) -> Dataset:
+def cutmix(dataset: Dataset, generator: torch.Generator, share: float) -> Dataset:
     """Put a square of another image into a share of the images; their labels are mixed by area, shape (N, 10).
 
     Yun et al., 2019, https://arxiv.org/abs/1905.04899. Their areas are uniform, but for what reaches over an edge.
@@ -71,21 +73,22 @@ AUGMENTATIONS: dict[str, Augmentation] = {
 }
 
 
-def compose(names: Sequence[str]) -> Augmentation | None:
-    """Return one augmentation that applies those that `AUGMENTATIONS` has under some names, in order; None for none.
+def compose(choices: Sequence[Choice]) -> Callable[[Dataset, torch.Generator], Dataset] | None:
+    """Return one augmentation that applies some of `AUGMENTATIONS` in order; None for none.
+
+    Args:
+        choices: names, or tuples of a name and its parameters.
 
     Raises:
-        FashionError: there is no such augmentation.
+        FashionError: there is no such augmentation, or its parameters are others.
     """
-    for name in names:
-        if name not in AUGMENTATIONS:
-            raise FashionError(f"there is no augmentation {name!r}: fashion/augment.py has {', '.join(AUGMENTATIONS)}")
-    return partial(_in_turn, [AUGMENTATIONS[name] for name in names]) if names else None
+    found = [chosen(choice, AUGMENTATIONS, "augmentation", "fashion/augment.py", given=2) for choice in choices]
+    return partial(_in_turn, found) if found else None
 
 
-def _in_turn(augmentations: Sequence[Augmentation], dataset: Dataset, generator: torch.Generator) -> Dataset:
-    for augmentation in augmentations:
-        dataset = augmentation(dataset, generator)
+def _in_turn(found: Sequence[tuple[Augmentation, list]], dataset: Dataset, generator: torch.Generator) -> Dataset:
+    for augmentation, parameters in found:
+        dataset = augmentation(dataset, generator, *parameters)
     return dataset
 
 

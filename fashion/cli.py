@@ -1,24 +1,25 @@
-"""The command line: `fashion list`, `run`, `predict`, `export`, `report` and `bench`."""
+"""The command line: `fashion list`, `run`, `compare`, `predict`, `export` and `report`.
+
+A command imports what it needs when it runs: torch takes seconds, and `--help` shows at once.
+"""
 
 import json
 import math
-import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
 import typer
-from tqdm.auto import tqdm
 
-from fashion import bench, inference, plotting, report, runs, tables
-from fashion.data import load, split
-from fashion.devices import choose_device
 from fashion.experiments import EXPERIMENTS, Experiment
-from fashion.settings import MODEL_LOGS, ROOT, RUNS, FashionError, quick, writable
-from fashion.training import Epoch
+from fashion.settings import MODEL_LOGS, ROOT, RUNS, SHIPPED, FashionError, Paused, quick, writable
+
+if TYPE_CHECKING:
+    from fashion.history import Epoch
+    from fashion.runs.record import Run
 
 app = typer.Typer(
     help="A small, honest, reproducible deep-learning study of Fashion-MNIST.",
@@ -28,51 +29,59 @@ app = typer.Typer(
 )
 _UsageError = typer.BadParameter.__base__  # click's, which newer typers carry inside
 
+Device = Annotated[str | None, typer.Option(help="Such as cpu or cuda.", show_default="an accelerator, else cpu")]
+Weights = Annotated[Path, typer.Option(help="Of a run that keeps them.", show_default="the network that is shipped")]
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; what the user can put right ends it with one line and exit code 2."""
+
+def run_command_line(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code; what the user can put right is one line and exit code 2.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted.
+    """
     try:
         code = app(arguments, standalone_mode=False)
-        if code == 130:  # how newer typers pass an interrupt on
-            raise KeyboardInterrupt
-    except runs.Paused as paused:
-        code = 0
+    except Paused as paused:
         typer.echo(f"{paused}; the same command continues it")
+        return 0
     except FashionError as error:
-        code = _complain(str(error), 2)
+        return _complain(str(error), 2)
     except _UsageError as error:
-        code = _complain(error.format_message(), 2)
+        return _complain(error.format_message(), 2)
     except FloatingPointError as error:
-        code = _complain(f"training failed at {error}", 1)
-    except (KeyboardInterrupt, typer.Abort):
-        code = _complain("interrupted; the same command continues from the last checkpoint, where there is one", 130)
-    sys.exit(code)
+        return _complain(f"training failed at {error}", 1)
+    except typer.Abort:
+        code = 130
+    if code == 130:  # how newer typers pass an interrupt on
+        raise KeyboardInterrupt
+    return code or 0
 
 
 @app.command("list")
 def list_command(
-    logs: Annotated[Path, typer.Option(help="Folder of the record.", show_default="model_logs")] = MODEL_LOGS,
+    logs: Annotated[Path, typer.Option(help="Folder of runs.", show_default="model_logs")] = MODEL_LOGS,
 ) -> None:
-    """List every experiment: its model, epochs and learning rate, the recorded seeds, and their mean accuracies."""
+    """List every experiment and every recorded run: model, recipe, seeds, and mean accuracy in percent."""
+    from fashion.runs.record import read_runs
+    from fashion.study.writing import percent, seed_list
+
     if not logs.is_dir():
         raise FashionError(f"there is no folder {logs}")
-    rows = []
-    for experiment in EXPERIMENTS.values():
-        tested, validated = (runs.recorded(experiment, logs, validation) for validation in (False, True))
-        recipe = f"{experiment.epochs} epochs, lr {experiment.lr:g}"
-        recipe += f", momentum {experiment.momentum:g}" if experiment.momentum else ""
-        recipe += f", Muon {experiment.muon:g}" if experiment.muon else ""
-        rows.append(
-            {
-                "experiment": experiment.name,
-                "model": " + ".join((experiment.model, *experiment.changes)),
-                "recipe": recipe,
-                "seeds": tables.seeds(tested),
-                "test, %": tables.percent(tested),
-                "validation, %": tables.percent(validated),
-            }
-        )
-    _show(pd.DataFrame(rows))
+    found: dict[Experiment, tuple[list[Run], list[Run]]] = {each: ([], []) for each in EXPERIMENTS.values()}
+    for part, folder in enumerate((logs, logs / "validation")):
+        for run in (run for each in sorted(folder.glob("*_logs")) for run in read_runs(each)):
+            found.setdefault(run.record.experiment, ([], []))[part].append(run)
+    _show(
+        {
+            "experiment": experiment.name,
+            "model": " + ".join((experiment.model, *experiment.changes)),
+            "recipe": _recipe(experiment),
+            "seeds": seed_list(tested or validated),
+            "test": percent(tested),
+            "validation": percent(validated),
+        }
+        for experiment, (tested, validated) in found.items()
+    )
 
 
 @app.command("run")
@@ -82,9 +91,7 @@ def run_command(
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the training images.", show_default="the recipe's")
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="Such as cpu or cuda.", show_default="an accelerator, else cpu")
-    ] = None,
+    device: Device = None,
     data: Annotated[
         Path | None,
         typer.Option(help="Folder of the dataset.", exists=True, show_default="$FASHION_DATA, else data"),
@@ -114,31 +121,45 @@ def run_command(
     until = time.monotonic() + 60 * max_minutes
     experiments = [_experiment(name, epochs) for name in dict.fromkeys(names)]
     numbers = _numbers(seeds)
-    train, test = load(data, choose_device(device))
-    options = {"logs": logs, "validation": validation, "precision": precision, "retrain": retrain}
-    options |= {"compile_model": compile_model, "checkpoint_every": checkpoint_every, "until": until}
-    options["data"] = split(train) if validation else (train, test)
+
+    from fashion.data import load_data, split
+    from fashion.figure_files import save_curves
+    from fashion.hardware.placement import choose_device
+    from fashion.runs.record import recorded
+    from fashion.runs.running import Pace
+    from fashion.study.writing import percent, seed_list
+
+    train, test = load_data(data, choose_device(device))
+    options = {
+        "logs": logs,
+        "data": split(train) if validation else (train, test),
+        "validation": validation,
+        "precision": precision,
+        "compile_model": compile_model,
+        "retrain": retrain,
+        "pace": Pace(checkpoint_every, until),
+    }
     rows, figures = [], []
     unit = "% of validation" if validation else "%"
     end = (experiments[-1], numbers[-1])
     for experiment in experiments:
         trained = [_run_seed(experiment, seed, options, last=(experiment, seed) == end) for seed in numbers]
-        mine = runs.recorded(experiment, writable(logs), validation) or trained
-        figures += plotting.save_curves(experiment, mine, logs / "validation" if validation else logs)
+        mine = recorded(experiment, writable(logs), validation) or trained
+        figures += save_curves(experiment, mine, logs / "validation" if validation else logs)
         as_recorded = experiment == EXPERIMENTS[experiment.name]  # not with another number of epochs
-        study = runs.recorded(experiment, MODEL_LOGS, validation) if as_recorded else []
+        study = recorded(experiment, MODEL_LOGS, validation) if as_recorded else []
         rows.append(
             {
                 "experiment": experiment.name,
                 "epochs": experiment.epochs,
-                "your seeds": tables.seeds(mine),
-                f"yours, {unit}": tables.percent(mine),
-                f"recorded, {unit}": tables.percent(study),
+                "your seeds": seed_list(mine),
+                f"yours, {unit}": percent(mine),
+                f"recorded, {unit}": percent(study),
                 "n": len(study),
                 "published, %": f"{experiment.published:.1f}" if experiment.published else "",
             }
         )
-    _show(pd.DataFrame(rows))
+    _show(rows)
     if quick():
         typer.echo(
             "\nA rehearsal on 256 images (FASHION_QUICK is set): it says nothing, and the project keeps none of it."
@@ -148,16 +169,45 @@ def run_command(
         typer.echo(f"  {figure.relative_to(Path.cwd()) if figure.is_relative_to(Path.cwd()) else figure}")
 
 
+@app.command("compare")
+def compare_command(
+    first: Annotated[str, typer.Argument(help="An experiment, or a folder of runs such as runs/model_v1_logs.")],
+    second: Annotated[str, typer.Argument(help="Another.")],
+    logs: Annotated[Path, typer.Option(help="Folder of the runs of experiments.", show_default="runs")] = RUNS,
+) -> None:
+    """Compare two experiments' recorded runs: on the same seeds, and on the same test images."""
+    from fashion.runs.record import read_runs, recorded
+    from fashion.study.loading import test_labels
+    from fashion.study.tables import compare
+    from fashion.study.writing import percent
+
+    groups = [
+        read_runs(Path(each)) if Path(each).is_dir() else recorded(_experiment(each, None), logs)
+        for each in (first, second)
+    ]
+    for each, runs in zip((first, second), groups, strict=True):
+        if not runs:
+            raise FashionError(f"there is no run of {each} in {logs}")
+        typer.echo(f"{each}: {percent(runs)}% after {runs[0].record.experiment.epochs} epochs, n = {len(runs)}")
+    labels = test_labels()
+    if any(len(run.predictions) != len(labels) for runs in groups for run in runs):
+        raise FashionError("only runs that were evaluated on all test images can be compared")
+    table = compare({f"{first}, {second}": tuple(groups)}, labels)
+    if table.empty:
+        raise FashionError("they have no seed in common")
+    _show(table.to_dict("records"))
+
+
 @app.command("predict")
 def predict_command(
     paths: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files, or folders of them.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print every probability, as JSON.")] = False,
-    weights: Annotated[
-        Path, typer.Option(help="Of a run that keeps them.", show_default="the network that is shipped")
-    ] = inference.SHIPPED,
+    weights: Weights = SHIPPED,
 ) -> None:
     """Say which of the ten classes each picture shows: one garment, photo or drawing, on a plain background."""
-    classifier = inference.load(weights)
+    from fashion.inference.classifier import load_classifier, predict
+
+    classifier = load_classifier(weights)
     found: list[dict] = []
     failed = 0
     for path in paths:
@@ -166,7 +216,7 @@ def predict_command(
             failed = _complain(f"there is no file in {path}", 2)
         for file in files:
             try:
-                label, probabilities = inference.predict(file, classifier)
+                label, probabilities = predict(file, classifier)
             except FashionError as error:
                 failed = _complain(str(error), 2)
                 continue
@@ -182,16 +232,14 @@ def predict_command(
 
 @app.command("export")
 def export_command(
-    output: Annotated[Path, typer.Option(help="File to write.")] = Path("fast.onnx"),
-    form: Annotated[str, typer.Option("--format", help="Of the file; onnx is the only one.")] = "onnx",
-    weights: Annotated[
-        Path, typer.Option(help="Of a run that keeps them.", show_default="the network that is shipped")
-    ] = inference.SHIPPED,
+    output: Annotated[Path, typer.Option(help="File to write, for onnxruntime.")] = Path("fast.onnx"),
+    weights: Weights = SHIPPED,
 ) -> None:
-    """Write a trained network to a file that other programs run, and compare the two; needs the extra "export"."""
-    if form != "onnx":
-        raise FashionError(f"there is no format {form!r}, only onnx")
-    difference = inference.export_onnx(output, inference.load(weights))
+    """Write a trained network to an ONNX file, and compare it with PyTorch; needs the extra "export"."""
+    from fashion.inference.classifier import load_classifier
+    from fashion.inference.export import export_onnx
+
+    difference = export_onnx(output, load_classifier(weights))
     typer.echo(f"{output}: at most {difference:.1e} from PyTorch, in any probability of the first 1,000 test images")
 
 
@@ -199,50 +247,15 @@ def export_command(
 def report_command(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if something is stale.")] = False,
 ) -> None:
-    """Write the generated parts of both READMEs, and every figure, from the records and the measurements."""
+    """Write every figure and the generated parts of README.md from the records."""
+    from fashion.study import report
+
     if check:
         report.check()
-        typer.echo("Both READMEs and all figures are as the records and the measurements have them.")
+        typer.echo("The README and all figures are as the records have them.")
         return
     for path in report.write():
         typer.echo(path.relative_to(ROOT))
-
-
-@app.command("bench")
-def bench_command(
-    models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Networks to time.", show_default="all")
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each contender is timed.")] = 5,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Minibatches in each turn.", show_default="an epoch, or less on a CPU")
-    ] = None,
-    suite: Annotated[str, typer.Option(help=f"What to time: {', '.join(bench.SUITES)}.")] = "speed",
-    contenders: Annotated[
-        str | None, typer.Option(help="Modules of benchmarks/contenders.", show_default="the suite's")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="Such as cpu or cuda.", show_default="an accelerator, else cpu")
-    ] = None,
-    output: Annotated[
-        Path, typer.Option(help="Folder to write to.", show_default="benchmarks/results")
-    ] = bench.RESULTS,
-) -> None:
-    """Time the training loop beside plain PyTorch, Lightning, fastai, and the machine's limit, in turns.
-
-    Needs the extra "bench", and a machine that does nothing else.
-    """
-    where = choose_device(device)
-    if suite not in bench.SUITES:
-        raise FashionError(f"there is no suite {suite!r}, only {', '.join(bench.SUITES)}")
-    names = contenders.split(",") if contenders else bench.contenders_of(suite, where)
-    for model in models or bench.CPU_STEPS:
-        result = bench.bench(model, where, names, rounds=rounds, steps=steps, tell=typer.echo)
-        path = bench.path_for(result, suite, output)
-        bench.write({model: result}, path)
-        for name, seconds in bench.epoch_medians(result).items():
-            typer.echo(f"{model}: {name} {seconds:.3g} s an epoch")
-        typer.echo(path)
 
 
 def _experiment(name: str, epochs: int | None) -> Experiment:
@@ -257,6 +270,16 @@ def _experiment(name: str, epochs: int | None) -> Experiment:
     if epochs < 1:
         raise FashionError(f"--epochs must be at least 1, not {epochs}: leave it out for the recipe's own")
     return replace(experiment, epochs=epochs, published=None)
+
+
+def _recipe(experiment: Experiment) -> str:
+    """Say in a few words what an experiment's recipe is, and how it differs from what `EXPERIMENTS` has."""
+    words = [f"{experiment.epochs} epochs, lr {experiment.lr:g}"]
+    words += [f"momentum {experiment.momentum:g}"] if experiment.momentum else []
+    words += [" ".join(map(str, experiment.optimiser))] if experiment.optimiser != "sgd" else []
+    study = EXPERIMENTS.get(experiment.name, experiment)
+    words += [f"({each})" for each in study.differences(experiment)]
+    return ", ".join(words)
 
 
 def _files(path: Path) -> list[Path]:
@@ -276,11 +299,16 @@ def _numbers(seeds: str) -> list[int]:
     return sorted(numbers)
 
 
-def _run_seed(experiment: Experiment, seed: int, options: dict, last: bool) -> runs.Run:
+def _run_seed(experiment: Experiment, seed: int, options: dict, last: bool) -> "Run":
+    from tqdm.auto import tqdm
+
+    from fashion.runs.running import run
+
     title = f"{experiment.name} seed {seed}"
+    evaluated_on = "validation" if options["validation"] else "test"
     trained = False
 
-    def tell(history: list[Epoch]) -> None:
+    def tell(history: list["Epoch"]) -> None:
         nonlocal trained
         trained = True
         last = history[-1]
@@ -290,17 +318,19 @@ def _run_seed(experiment: Experiment, seed: int, options: dict, last: bool) -> r
             f"{evaluated_on} {last.test_loss:.4f} {last.test_accuracy:.2f}%  {last.seconds:.1f} s"
         )
 
-    evaluated_on = "validation" if options["validation"] else "test"
-    record = runs.run(experiment, seed, after_epoch=tell, **options)
+    record = run(experiment, seed, after_epoch=tell, **options)
     if not trained:
         typer.echo(f"{title}  recorded already, {record.accuracy:.2f}%; --retrain trains it again")
-    elif not last and runs.Pace(1, options["until"]).stops_after(record.history[-1]):
-        raise runs.Paused(f"{title} is trained, and the time is up before the next")
+    elif not last and options["pace"].stops_after(record.history[-1]):
+        raise Paused(f"{title} is trained, and the time is up before the next")
     return record
 
 
-def _show(table: pd.DataFrame) -> None:
-    typer.echo("\n" + table.to_markdown(index=False, tablefmt="simple", disable_numparse=True))
+def _show(rows: Iterable[dict]) -> None:
+    from tabulate import tabulate
+
+    rows = [{name: str(value) for name, value in row.items()} for row in rows]
+    typer.echo("\n" + tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
 
 
 def _complain(message: str, code: int) -> int:

@@ -34,7 +34,7 @@ class Dataset(NamedTuple):
     labels: Tensor
 
 
-def load(directory: Path | str | None = None, device: torch.device | str = "cpu") -> tuple[Dataset, Dataset]:
+def load_data(directory: Path | str | None = None, device: torch.device | str = "cpu") -> tuple[Dataset, Dataset]:
     """Load all 60,000 training and 10,000 test images.
 
     Args:

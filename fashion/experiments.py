@@ -1,25 +1,43 @@
 """Every experiment of the study, as data: to change a recipe, change or add a line of `EXPERIMENTS`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from inspect import signature
 from itertools import combinations
+from typing import TypeVar
+
+from fashion.settings import FashionError
+
+# What is chosen by name from a table, alone or with parameters: "flip", ("cutout", 8).
+Choice = str | tuple
+
+_Entry = TypeVar("_Entry")
 
 
 def _number(value: object) -> bool:
     return isinstance(value, int | float)
 
 
+def _choice(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, tuple) and len(value) > 0 and isinstance(value[0], str))
+
+
 # What the fields of a recipe can be, and in words.
 _VALUES = (
     (("epochs", "batch_size"), lambda value: isinstance(value, int) and value > 0, "a positive whole number"),
     (("lr",), lambda value: _number(value) and value > 0, "a positive number"),
-    (("weight_decay", "muon"), lambda value: _number(value) and value >= 0, "a number from 0 on"),
+    (("weight_decay",), lambda value: _number(value) and value >= 0, "a number from 0 on"),
     (
         ("momentum", "label_smoothing", "averaging"),
         lambda value: _number(value) and 0 <= value < 1,
         "from 0 to below 1",
     ),
-    (("changes", "augment"), lambda value: isinstance(value, tuple), "a tuple of names, such as ('flip',)"),
+    (("optimiser",), _choice, "a name, or a name and its parameters, such as ('muon', 0.05)"),
+    (
+        ("changes", "augment"),
+        lambda value: isinstance(value, tuple) and all(map(_choice, value)),
+        "a tuple of names, such as ('flip',)",
+    ),
 )
 
 
@@ -27,28 +45,29 @@ _VALUES = (
 class Experiment:
     """One recipe, and what it is called. Two experiments are equal if their recipes are.
 
-    Every recipe trains with `CrossEntropyLoss` and SGD, which may be `fashion.muon.Muon` for convolutions.
+    Every recipe trains with `CrossEntropyLoss`. What it chooses by name may have parameters: `("cutout", 8)`.
 
     Attributes:
         name: what the command line calls it.
         model: a key of `fashion.models.MODELS`.
         epochs: passes over the training images.
         lr: the learning rate, or the highest where it follows a schedule.
-        momentum: the momentum of SGD; that of Muon is 0.6.
+        momentum: of the optimiser.
         batch_size: images of a minibatch.
-        changes: keys of `fashion.models.CHANGES`, applied to the model in order.
+        changes: keys of `fashion.models.CHANGES`, applied to the network in order.
+        pretrained: the weights to start from, a key of `fashion.models.PRETRAINED`; "" for random ones.
+        optimiser: a key of `fashion.optimisation.OPTIMISERS`.
         schedule: of the learning rate, a key of `fashion.optimisation.SCHEDULES`.
         nesterov: whether the momentum is Nesterov's.
         weight_decay: for weights of more than one dimension; biases and normalisation have none.
         label_smoothing: the share of every training label that is spread over all classes.
         augment: keys of `fashion.augment.AUGMENTATIONS`, applied to the training images in order, anew in each epoch.
-        muon: the learning rate of `fashion.muon.Muon`, for convolutions of more than one channel, or the highest where
-            it follows a schedule; 0 for SGD throughout. It needs `nesterov`.
         averaging: the decay, for each step, of an exponential average of the weights, which is then what is tested; 0
             for none.
         keep: whether its runs keep the weights of the network, and what it returns for the evaluated images.
+        group: the table of the README that shows it: "published", "variants", "fast", "ablations" or "final".
         published: test accuracy after the last epoch in the published study, one run, in percent.
-        logs: the stem of its folder and files, where that is not `model_<name>`.
+        published_stem: what its folder and files are called there, where that is not `model_<name>`.
 
     Raises:
         ValueError: a value cannot be what it is for.
@@ -61,16 +80,18 @@ class Experiment:
     momentum: float = 0.0
     batch_size: int = 64
     changes: tuple[str, ...] = ()
+    pretrained: str = ""
+    optimiser: Choice = "sgd"
     schedule: str = "constant"
     nesterov: bool = False
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
-    augment: tuple[str, ...] = ()
-    muon: float = 0.0
+    augment: tuple[Choice, ...] = ()
     averaging: float = 0.0
     keep: bool = field(default=False, compare=False)
+    group: str = field(default="variants", compare=False)
     published: float | None = field(default=None, compare=False)
-    logs: str = field(default="", compare=False)
+    published_stem: str = field(default="", compare=False)
 
     def __post_init__(self):
         for names, allows, what in _VALUES:
@@ -80,24 +101,45 @@ class Experiment:
                     raise ValueError(f"{self.name}: {name} must be {what}, not {value!r}")
         if self.nesterov and not self.momentum:
             raise ValueError(f"{self.name}: nesterov needs a momentum")
-        if self.muon and not self.nesterov:
-            raise ValueError(f"{self.name}: muon needs nesterov=True, since its momentum is Nesterov's")
 
     @property
     def stem(self) -> str:
         """What its folder and files are called: `model_logs/<stem>_logs/<stem>_accuracy.png`."""
-        return self.logs or f"model_{self.name}"
+        return self.published_stem or f"model_{self.name}"
 
     @property
     def recipe(self) -> dict:
-        """What decides the outcome, next to the seed: the fields that equal experiments share, as JSON has them."""
-        values = {each.name: getattr(self, each.name) for each in fields(self) if each.compare}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        """What decides the outcome, next to the seed: the fields that equal experiments share."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.compare}
 
-    def differences(self, recipe: dict) -> list[str]:
-        """Say where a recorded recipe is another one: `["epochs 2, not 5"]`. A field it lacks has its default."""
-        ours, theirs = self.recipe, Experiment("", "", 1).recipe | recipe
-        return [f"{name} {theirs[name]}, not {ours.get(name)}" for name in theirs if theirs[name] != ours.get(name)]
+    def differences(self, other: "Experiment") -> list[str]:
+        """Say where another recipe differs from this one: `["epochs 2, not 5"]`."""
+        ours, theirs = self.recipe, other.recipe
+        return [f"{name} {theirs[name]}, not {ours[name]}" for name in ours if theirs[name] != ours[name]]
+
+
+def chosen(
+    choice: Choice, table: Mapping[str, _Entry], kind: str, module: str, given: int | None = None
+) -> tuple[_Entry, list]:
+    """Return what a table has under the name of a choice, and the parameters of the choice.
+
+    Args:
+        choice: a name, or a tuple of a name and its parameters.
+        table: what there is to choose from.
+        kind: what that is, for the message.
+        module: the file that has the table, likewise.
+        given: how many arguments the entry takes before the parameters; None for entries that take none.
+
+    Raises:
+        FashionError: the table has no such name, or the entry takes other parameters.
+    """
+    name, *parameters = (choice,) if isinstance(choice, str) else choice
+    if name not in table:
+        raise FashionError(f"there is no {kind} {name!r}: {module} has {', '.join(table)}")
+    takes = [] if given is None else list(signature(table[name]).parameters)[given:]
+    if len(takes) != len(parameters):
+        raise FashionError(f"the {kind} {name!r} takes ({', '.join(takes)}), not {tuple(parameters)}")
+    return table[name], parameters
 
 
 _V1 = "NeuralNetwork_v1"
@@ -147,10 +189,13 @@ _FAST = Experiment(
     nesterov=True,
     weight_decay=5e-4,
     label_smoothing=0.1,
-    augment=("flip", "cutout"),
+    augment=("flip", ("cutout", 8)),
     keep=True,
+    group="fast",
 )
-_FAST_95 = replace(_FAST, name="fast_95", model="FastNetwork_64", epochs=28, augment=("flip", "translate", "cutout"))
+_FAST_95 = replace(
+    _FAST, name="fast_95", model="FastNetwork_64", epochs=28, augment=("flip", ("translate", 2), ("cutout", 8))
+)
 _FINAL = replace(
     _FAST,
     name="final",
@@ -158,21 +203,22 @@ _FINAL = replace(
     epochs=100,
     lr=0.1,
     batch_size=128,
-    augment=("flip", "translate", "cutmix"),
+    augment=("flip", ("translate", 2), ("cutmix", 0.5)),
     averaging=0.999,
+    group="final",
 )
 
 # The fast recipe with one ingredient taken out, exchanged or put in.
 ABLATIONS = {
-    "without the flip": {"augment": ("cutout",)},
+    "without the flip": {"augment": (("cutout", 8),)},
     "without cutout": {"augment": ("flip",)},
     "without label smoothing": {"label_smoothing": 0.0},
     "without weight decay": {"weight_decay": 0.0},
     "without Nesterov": {"nesterov": False},
     "at a constant rate": {"schedule": "constant", "lr": 0.02},
-    "with translation": {"augment": ("flip", "translate", "cutout")},
+    "with translation": {"augment": ("flip", ("translate", 2), ("cutout", 8))},
     "with averaged weights": {"averaging": 0.99},
-    "with Muon": {"muon": 0.05},
+    "with Muon": {"optimiser": ("muon", 0.05)},
 }
 
 
@@ -183,13 +229,22 @@ def ablation(title: str) -> str:
 
 EXPERIMENTS: dict[str, Experiment] = _by_name(
     # The published study
-    Experiment("v1", _V1, epochs=5, published=10.0),
-    Experiment("v1_5_5", _PLAIN, epochs=25, published=72.8),
-    Experiment("v1_5_5_BN", _BN, epochs=40, published=92.1),
-    Experiment("v1_5_5_lrx2", _BN, epochs=10, lr=2e-3, published=91.6),
-    Experiment("v1_5_5_lrx4", _BN, epochs=18, lr=4e-3, published=92.2),
-    Experiment("v1_5_5_lrx8", _BN, epochs=10, lr=8e-3, published=92.1),
-    Experiment("resnet18", "resnet18", epochs=14, momentum=0.9, published=89.9, logs="resnet18_test"),
+    Experiment("v1", _V1, epochs=5, group="published", published=10.0),
+    Experiment("v1_5_5", _PLAIN, epochs=25, group="published", published=72.8),
+    Experiment("v1_5_5_BN", _BN, epochs=40, group="published", published=92.1),
+    Experiment("v1_5_5_lrx2", _BN, epochs=10, lr=2e-3, group="published", published=91.6),
+    Experiment("v1_5_5_lrx4", _BN, epochs=18, lr=4e-3, group="published", published=92.2),
+    Experiment("v1_5_5_lrx8", _BN, epochs=10, lr=8e-3, group="published", published=92.1),
+    Experiment(
+        "resnet18",
+        "resnet18",
+        epochs=14,
+        momentum=0.9,
+        pretrained="imagenet",
+        group="published",
+        published=89.9,
+        published_stem="resnet18_test",
+    ),
     # Why v1 does not learn: four suspects, in every combination
     *_v1_variants(),
     # What does batch normalisation add once the doubled softmax is gone?
@@ -200,16 +255,18 @@ EXPERIMENTS: dict[str, Experiment] = _by_name(
     Experiment("v1_5_5_noBN_lrx4", _PLAIN, epochs=10, lr=4e-3),
     Experiment("v1_5_5_noBN_lrx8", _PLAIN, epochs=10, lr=8e-3),
     # What does ResNet-18 owe to ImageNet?
-    Experiment("resnet18_scratch", "resnet18_scratch", epochs=14, momentum=0.9),
+    Experiment("resnet18_scratch", "resnet18", epochs=14, momentum=0.9),
     # The shortest time to 93, 94 and 95 percent, and what each ingredient is worth
     replace(_FAST, name="fast_93", epochs=5, augment=()),
     _FAST,
     _FAST_95,
-    replace(_FAST_95, name="fast_95_muon", epochs=34, muon=0.05),
-    *(replace(_FAST, name=ablation(title), keep=False, **changes) for title, changes in ABLATIONS.items()),
-    # The highest accuracy, and a small network of its family
+    replace(_FAST_95, name="fast_95_muon", epochs=34, optimiser=("muon", 0.05)),
+    *(
+        replace(_FAST, name=ablation(title), keep=False, group="ablations", **changes)
+        for title, changes in ABLATIONS.items()
+    ),
+    # The highest accuracy
     _FINAL,
-    replace(_FINAL, name="final_small", model="WideResNet_16_2"),
 )
 
 # The learning-rate question: each of these at 1, 2, 4 and 8 times 1e-3, over as many epochs as all of them have.

@@ -7,17 +7,14 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 import torchvision
 from torch import Tensor, nn
 from torchvision.models import ResNet, ResNet18_Weights
 
+from fashion.experiments import chosen
 from fashion.settings import FashionError
-
-if TYPE_CHECKING:
-    from torchinfo import ModelStatistics
 
 
 class NeuralNetwork_v1(nn.Module):
@@ -122,23 +119,15 @@ class NeuralNetwork_v1_5_5_BN(nn.Module):
         return self.classifier(self.features(images))
 
 
-def resnet18(pretrained: bool = True) -> ResNet:
+def resnet18() -> ResNet:
     """Build torchvision's ResNet-18 with a stem for one channel and a head for ten classes: 11,175,370 parameters.
 
     He et al., 2015, https://arxiv.org/abs/1512.03385. It returns logits: no softmax.
-
-    Args:
-        pretrained: start from torchvision's ImageNet weights, but for stem and head, which are new layers.
-
-    Raises:
-        FashionError: the weights are neither in torchvision's cache nor to be downloaded.
     """
-    model = torchvision.models.resnet18()
-    if pretrained:
-        model.load_state_dict(_imagenet_weights())
-    model.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
-    model.fc = nn.Linear(512, 10)
-    return model
+    network = torchvision.models.resnet18()
+    network.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
+    network.fc = nn.Linear(512, 10)
+    return network
 
 
 class FastNetwork(nn.Module):
@@ -241,24 +230,48 @@ class _WideBlock(nn.Module):
         return self.residual(active) + (self.shortcut(active) if self.shortcut else images)
 
 
-def without_softmax(model: nn.Module) -> nn.Module:
-    """Take the softmax off the end of a `NeuralNetwork_*`, in place: it returns logits, as its loss expects."""
-    classifier = getattr(model, "classifier", None)
+def without_softmax(network: nn.Module) -> nn.Module:
+    """Take the softmax off the end of a network's `classifier`, in place: it returns logits, as its loss expects.
+
+    Raises:
+        FashionError: there is none.
+    """
+    classifier = getattr(network, "classifier", None)
     if not (isinstance(classifier, nn.Sequential) and isinstance(classifier[-1], nn.Softmax)):
-        raise FashionError(f'{type(model).__name__} has no `classifier` that ends in a softmax: leave out "logits"')
-    model.classifier = model.classifier[:-1]
-    return model
+        raise FashionError(f'{type(network).__name__} has no `classifier` that ends in a softmax: leave out "logits"')
+    network.classifier = classifier[:-1]
+    return network
 
 
-def identity_convolutions(model: nn.Module) -> nn.Module:
+def identity_convolutions(network: nn.Module) -> nn.Module:
     """Let every convolution start by passing its input on, in place: one weight 1 in the middle, the others 0.
 
     The Dirac initialisation of Zagoruyko and Komodakis, 2017, https://arxiv.org/abs/1706.00388; biases stay as drawn.
     """
-    for layer in model.modules():
+    for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.dirac_(layer.weight)
-    return model
+    return network
+
+
+def imagenet_weights(network: ResNet) -> ResNet:
+    """Give `resnet18` the weights of torchvision's, trained on ImageNet, in place, but for its stem and its head.
+
+    Raises:
+        FashionError: they are neither in torchvision's cache nor to be downloaded.
+    """
+    weights = ResNet18_Weights.DEFAULT
+    try:
+        state = weights.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise FashionError(
+            f"the ImageNet weights of ResNet-18 cannot be loaded ({error}): put {Path(weights.url).name} into "
+            f"{Path(torch.hub.get_dir()) / 'checkpoints'}, or set TORCH_HOME to a folder that has it in "
+            "hub/checkpoints/; resnet18_scratch needs none"
+        ) from error
+    ours = {name: weight for name, weight in state.items() if not name.startswith(("conv1.", "fc."))}
+    network.load_state_dict(network.state_dict() | ours)
+    return network
 
 
 MODELS: dict[str, Callable[[], nn.Module]] = {
@@ -266,10 +279,8 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "NeuralNetwork_v1_5_5": NeuralNetwork_v1_5_5,
     "NeuralNetwork_v1_5_5_BN": NeuralNetwork_v1_5_5_BN,
     "resnet18": resnet18,
-    "resnet18_scratch": partial(resnet18, pretrained=False),
     "FastNetwork_32": partial(FastNetwork, 32),
     "FastNetwork_64": partial(FastNetwork, 64),
-    "WideResNet_16_2": partial(WideResNet, 16, 2),
     "WideResNet_28_10": partial(WideResNet, 28, 10),
 }
 
@@ -278,50 +289,26 @@ CHANGES: dict[str, Callable[[nn.Module], nn.Module]] = {
     "identity": identity_convolutions,
 }
 
+PRETRAINED: dict[str, Callable[[nn.Module], nn.Module]] = {"imagenet": imagenet_weights}
 
-def build(model: str, changes: tuple[str, ...] = ()) -> nn.Module:
-    """Build the network that `MODELS` has under a name, and apply `CHANGES` to it in order.
+
+def build(model: str, changes: tuple[str, ...] = (), pretrained: str = "") -> nn.Module:
+    """Build the network that `MODELS` has under a name, with `CHANGES` to it in order.
 
     The weights are drawn from torch's global generator: seed it with `torch.manual_seed` first.
 
+    Args:
+        model: a key of `MODELS`.
+        changes: keys of `CHANGES`.
+        pretrained: the weights to start from, a key of `PRETRAINED`; "" for random ones.
+
     Raises:
-        FashionError: there is no such model or change.
+        FashionError: there is no such model, change or weights.
     """
-    for name, table, kind in [(model, MODELS, "model"), *((change, CHANGES, "change") for change in changes)]:
-        if name not in table:
-            raise FashionError(f"there is no {kind} {name!r}: fashion/models.py has {', '.join(table)}")
-    network = MODELS[model]()
+    here = "fashion/models.py"
+    network = chosen(model, MODELS, "model", here)[0]()
+    if pretrained:
+        network = chosen(pretrained, PRETRAINED, "pretrained weights", here)[0](network)
     for change in changes:
-        network = CHANGES[change](network)
+        network = chosen(change, CHANGES, "change", here)[0](network)
     return network
-
-
-def summary(model: nn.Module, batch_size: int = 64) -> str:
-    """Return torchinfo's table of a model's layers, output shapes, parameters and multiply-adds, for one minibatch."""
-    table = str(_statistics(model, batch_size))
-    # torchinfo 1.8.0 relies on an older rule for formatting enums: newer Pythons print the name, not the letter.
-    return table.replace("Units.MEGABYTES", "M").replace("Units.GIGABYTES", "G")
-
-
-def multiply_adds(model: nn.Module, batch_size: int = 64) -> int:
-    """Return torchinfo's count of a model's multiply-adds, forward, for one minibatch."""
-    return _statistics(model, batch_size).total_mult_adds
-
-
-def _statistics(model: nn.Module, batch_size: int) -> "ModelStatistics":
-    from torchinfo import summary as torchinfo_summary
-
-    device = next(model.parameters()).device
-    return torchinfo_summary(model, input_size=(batch_size, 1, 28, 28), device=device, verbose=0)
-
-
-def _imagenet_weights() -> dict[str, Tensor]:
-    weights = ResNet18_Weights.DEFAULT
-    try:
-        return weights.get_state_dict(progress=False, check_hash=True)
-    except (OSError, RuntimeError) as error:
-        raise FashionError(
-            f"the ImageNet weights of ResNet-18 cannot be loaded ({error}): put {Path(weights.url).name} into "
-            f"{Path(torch.hub.get_dir()) / 'checkpoints'}, or set TORCH_HOME to a folder that has it in "
-            "hub/checkpoints/; resnet18(pretrained=False) needs none"
-        ) from error

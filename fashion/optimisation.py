@@ -1,6 +1,6 @@
-"""The optimiser of a recipe, the schedule of its learning rate, and the average of the weights it goes through."""
+"""The optimisers and schedules of the study, by name, and the average of the weights that they go through."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import torch
@@ -9,74 +9,157 @@ from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from fashion.devices import InBfloat16
-from fashion.experiments import Experiment
-from fashion.muon import Muon
+from fashion.experiments import Experiment, chosen
 from fashion.settings import FashionError
 
-# What takes an optimiser, the highest learning rate and the steps of the whole run; a constant rate needs nothing.
+
+class Muon(Optimizer):
+    """SGD with Nesterov's momentum; `orthogonal` groups move by, roughly, the orthogonal matrix nearest to it.
+
+    Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/, as in airbench94_muon of
+    https://github.com/KellerJordan/cifar10-airbench. The weights of a convolution are a matrix of one filter a row.
+    Before each step these weights are scaled to the norm of an orthogonal matrix of their shape, so that the learning
+    rate is about the share of themselves by which they move, and weight decay would change nothing. It is meant for
+    convolutions that a normalisation follows. `torch.optim.Muon` takes matrices alone.
+
+    Args:
+        groups: the weights: where `"orthogonal"` is true those of convolutions, elsewhere any, perhaps with a
+            `"weight_decay"`.
+        lr: the learning rate of groups that do not have their own.
+        momentum: the share of the momentum that is kept at each step, likewise.
+        dtype: of the matrix products.
+    """
+
+    def __init__(
+        self, groups: Iterable[dict], lr: float | Tensor, momentum: float, dtype: torch.dtype = torch.bfloat16
+    ):
+        super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": 0.0, "orthogonal": False})
+        self.dtype = dtype
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Take one step for all weights that have a gradient."""
+        for group in self.param_groups:
+            for weights in group["params"]:
+                if weights.grad is not None:
+                    self._step(weights, group)
+
+    def _step(self, weights: Tensor, group: dict) -> None:
+        gradient, state = weights.grad, self.state[weights]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(weights)
+        if not group["orthogonal"]:
+            gradient = gradient.add(weights, alpha=group["weight_decay"])
+        momentum = state["momentum_buffer"].mul_(group["momentum"]).add_(gradient)
+        direction = gradient.add(momentum, alpha=group["momentum"])
+        if group["orthogonal"]:
+            matrix = orthogonalise(direction.flatten(1).to(self.dtype))
+            weights.mul_(min(matrix.shape) ** 0.5 / weights.norm())
+            direction = matrix.view_as(weights)
+        weights.sub_(direction * group["lr"])
+
+
+def orthogonalise(matrix: Tensor, steps: int = 3) -> Tensor:
+    """Bring the singular values of a matrix near 1, and leave its singular vectors as they are.
+
+    By a Newton-Schulz iteration whose polynomial is steep at 0: few steps take most singular values to between 0.7 and
+    1.2, but not the smallest ones. Jordan et al., 2024.
+
+    Args:
+        matrix: shape (M, N).
+        steps: of the iteration.
+    """
+    tall = matrix.shape[0] > matrix.shape[1]
+    matrix = (matrix.T if tall else matrix) / (matrix.norm() + 1e-7)
+    for _ in range(steps):
+        square = matrix @ matrix.T
+        matrix = 3.4445 * matrix + (-4.7750 * square + 2.0315 * square @ square) @ matrix
+    return matrix.T if tall else matrix
+
+
+def sgd(groups: list[dict], recipe: Experiment, dtype: torch.dtype) -> SGD:
+    """Build SGD as a recipe has it; in one kernel for all weights."""
+    return SGD(groups, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True)
+
+
+def muon(groups: list[dict], recipe: Experiment, dtype: torch.dtype, rate: float) -> Muon:
+    """Build Muon for the convolutions of several channels, with a rate of their own, and SGD for all other weights.
+
+    The momentum of these convolutions is 0.6, as in airbench94_muon.
+
+    Raises:
+        FashionError: the recipe does not say `nesterov`, as which Muon's momentum works, or there is no such
+            convolution.
+    """
+    if not recipe.nesterov:
+        raise FashionError(f"{recipe.name}: muon needs nesterov=True, since its momentum is Nesterov's")
+    filters = [each for group in groups for each in group["params"] if each.ndim == 4 and each.shape[1] > 1]
+    if not filters:
+        raise FashionError(f"{recipe.model} has no convolution of more than one channel: leave out muon")
+    taken = set(filters)
+    others = [group | {"params": [each for each in group["params"] if each not in taken]} for group in groups]
+    own = {"params": filters, "lr": rate, "momentum": 0.6, "orthogonal": True}
+    return Muon([*others, own], lr=recipe.lr, momentum=recipe.momentum, dtype=dtype)
+
+
+# Each entry builds an optimiser from (groups of weights with their "lr" and "weight_decay", recipe, dtype of matrix
+# products) and the parameters that the recipe gives it.
+OPTIMISERS: dict[str, Callable[..., Optimizer]] = {"sgd": sgd, "muon": muon}
+
+# Each entry builds a scheduler from (optimiser, max_lr, total_steps); None keeps the rate constant.
 SCHEDULES: dict[str, Callable[..., LRScheduler] | None] = {
     "constant": None,
     # Up from a tenth during the first fifth, then down to zero, in straight lines: Smith, https://arxiv.org/abs/1708.07120
     "one_cycle": partial(OneCycleLR, pct_start=0.2, anneal_strategy="linear", cycle_momentum=False, div_factor=10),
 }
 
-MUON_MOMENTUM = 0.6  # as in airbench94_muon
 
+def build_optimiser(recipe: Experiment, network: nn.Module, dtype: torch.dtype = torch.float32) -> Optimizer:
+    """Build the optimiser of a network, which is already on the device it trains on.
 
-def build_optimiser(experiment: Experiment, model: nn.Module) -> SGD | Muon:
-    """Build the optimiser of a model, which is already on the device it trains on.
+    Args:
+        recipe: names it, and says what it does.
+        network: whose weights it moves.
+        dtype: of its matrix products, where it has any.
 
     Raises:
-        FashionError: the recipe asks for Muon, and the model has no convolution of more than one channel.
+        FashionError: there is no such optimiser, or it is not for this recipe or network.
     """
-    weights = [each for each in model.parameters() if each.requires_grad]
-    device = weights[0].device
-    # A recorded CUDA graph reads the learning rate from where it was: it can change only as a tensor.
-    changes = device.type == "cuda" and experiment.schedule != "constant"
-    lr, muon = (
-        torch.tensor(float(rate), device=device) if changes else rate for rate in (experiment.lr, experiment.muon)
-    )
-    orthogonal = [each for each in weights if _orthogonal(each, experiment)]
-    others = [each for each in weights if not _orthogonal(each, experiment)]
-    groups = [{"params": others}]
-    if experiment.weight_decay:
-        groups = [
-            {"params": [each for each in others if each.ndim > 1], "weight_decay": experiment.weight_decay},
-            {"params": [each for each in others if each.ndim <= 1]},
-        ]
-    if not experiment.muon:
-        return SGD(groups, lr=lr, momentum=experiment.momentum, nesterov=experiment.nesterov, fused=True)
-    if not orthogonal:
-        raise FashionError(f"{experiment.model} has no convolution of more than one channel: leave out muon")
-    groups.append({"params": orthogonal, "lr": muon, "momentum": MUON_MOMENTUM, "orthogonal": True})
-    dtype = torch.bfloat16 if isinstance(model, InBfloat16) else torch.float32
-    return Muon(groups, lr=lr, momentum=experiment.momentum, dtype=dtype)
+    make, parameters = chosen(recipe.optimiser, OPTIMISERS, "optimiser", "fashion/optimisation.py", given=3)
+    weights = [each for each in network.parameters() if each.requires_grad]
+    groups = [{"params": weights, "lr": recipe.lr, "weight_decay": recipe.weight_decay}]
+    if recipe.weight_decay:
+        decaying, others = ([each for each in weights if (each.ndim > 1) == decays] for decays in (True, False))
+        groups = [groups[0] | {"params": decaying}, groups[0] | {"params": others, "weight_decay": 0.0}]
+    optimiser = make(groups, recipe, dtype, *parameters)
+    if weights[0].device.type == "cuda":
+        _prepare_for_graphs(optimiser, weights[0].device, changes=recipe.schedule != "constant")
+    return optimiser
 
 
-def build_scheduler(experiment: Experiment, optimiser: Optimizer, steps: int) -> LRScheduler | None:
+def build_scheduler(recipe: Experiment, optimiser: Optimizer, steps: int) -> LRScheduler | None:
     """Build the schedule of an optimiser's learning rate over so many steps; None where it is constant.
 
     Raises:
         FashionError: there is no such schedule.
     """
-    if experiment.schedule not in SCHEDULES:
-        raise FashionError(
-            f"there is no schedule {experiment.schedule!r}: fashion/optimisation.py has {', '.join(SCHEDULES)}"
-        )
-    make = SCHEDULES[experiment.schedule]
+    make, _ = chosen(recipe.schedule, SCHEDULES, "schedule", "fashion/optimisation.py")
     highest = [float(group["lr"]) for group in optimiser.param_groups]
     # A rise over a fifth of five steps has no length, by which OneCycleLR would divide.
     return make(optimiser, max_lr=highest, total_steps=max(steps, 6)) if make else None
 
 
-def build_average(experiment: Experiment, model: nn.Module) -> AveragedModel | None:
-    """Build the exponential average of a model's weights and of its batch normalisation; None without averaging."""
-    if not experiment.averaging:
+def build_average(recipe: Experiment, network: nn.Module) -> AveragedModel | None:
+    """Build the exponential average of a network's weights and of its batch normalisation; None without averaging."""
+    if not recipe.averaging:
         return None
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(experiment.averaging), use_buffers=True)
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=True)
 
 
-def _orthogonal(weights: Tensor, experiment: Experiment) -> bool:
-    """Say whether a recipe has weights take the orthogonal steps of Muon: those of convolutions of several channels."""
-    return experiment.muon > 0 and weights.ndim == 4 and weights.shape[1] > 1
+def _prepare_for_graphs(optimiser: Optimizer, device: torch.device, changes: bool) -> None:
+    """Let a recorded CUDA graph find, in the same place each time, whatever changes from step to step."""
+    for group in optimiser.param_groups:
+        if "capturable" in group:  # where an optimiser counts its steps, it is to count them on the device
+            group["capturable"] = True
+        if changes:
+            group["lr"] = torch.tensor(float(group["lr"]), device=device)

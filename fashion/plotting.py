@@ -1,32 +1,31 @@
-"""Every figure. Functions return a closed matplotlib figure: a notebook shows it once, as the value of its cell."""
+"""Every figure of runs. A function returns a closed matplotlib figure, which a notebook shows as its cell's value."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter
-from PIL import Image
-from torch import Tensor
 
-from fashion import bench
-from fashion.data import CLASSES, Dataset
+from fashion.estimates import mean_interval, prediction_interval
 from fashion.experiments import Experiment
-from fashion.images import prepare
-from fashion.runs import Run, by_hardware
-from fashion.settings import writable
-from fashion.statistics import mean_interval
+from fashion.runs.record import Run
 
 # Colours of Okabe and Ito, which colour-blind readers tell apart; the line styles differ as well.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _STYLES = {"train": (_COLOURS[0], "--"), "test": (_COLOURS[1], "-")}
+
+
+def subplots(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, Axes | np.ndarray]:
+    """Make a figure of so many inches with axes in rows and columns."""
+    with plt.rc_context({"font.size": 12, "axes.spines.top": False, "axes.spines.right": False}):
+        figure, axes = plt.subplots(rows, columns, figsize=(width, height), dpi=150, layout="constrained")
+    plt.close(figure)  # pyplot would keep it, and show it a second time
+    return figure, axes
 
 
 def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
@@ -42,9 +41,9 @@ def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
     """
     if not runs:
         raise ValueError(f"there are no runs of {experiment.name} to draw")
-    figure, axes = _subplots(5, 4.25)
+    figure, axes = subplots(5, 4.25)
     epochs = [epoch.epoch for epoch in runs[0].history]
-    labels = {"train": "train", "test": runs[0].info["evaluated_on"]}
+    labels = {"train": "train", "test": runs[0].record.evaluated_on}
     for part, (colour, line) in _STYLES.items():
         values = np.array([[getattr(epoch, f"{part}_{metric}") for epoch in run.history] for run in runs])
         band = "95% interval of the mean" if part == "test" else None
@@ -62,115 +61,14 @@ def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
     return figure
 
 
-def save_curves(experiment: Experiment, runs: Sequence[Run], logs: Path | str) -> list[Path]:
-    """Write the accuracy and the loss curves of an experiment to `curve_paths`, and return where they went."""
-    return [
-        save(curves(experiment, runs, metric), path, source=digest(runs))
-        for metric, path in zip(("accuracy", "loss"), curve_paths(experiment, logs), strict=True)
-    ]
-
-
-def curve_paths(experiment: Experiment, logs: Path | str) -> tuple[Path, Path]:
-    """Return where the accuracy and the loss curves of an experiment belong."""
-    folder = Path(logs) / f"{experiment.stem}_logs"
-    return folder / f"{experiment.stem}_accuracy.png", folder / f"{experiment.stem}_loss.png"
-
-
-def digest(runs: Sequence[Run]) -> str:
-    """Return a fingerprint of the runs that a figure is drawn from, by which a stale figure is found."""
-    parts = [(run.info, run.history, run.predictions.tobytes()) for run in runs]
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def save(figure: Figure, path: Path | str, source: str = "") -> Path:
-    """Write a figure as a PNG file that keeps `source` in its metadata, and return where it went."""
-    path = writable(Path(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Software": None, "Source": source})
-    return path
-
-
-def samples(dataset: Dataset, each: int = 10) -> Figure:
-    """Show the first images of every class, one class a row."""
-    figure, grid = _subplots(each * 0.6 + 1.2, len(CLASSES) * 0.6, len(CLASSES), each)
-    for label, row in enumerate(grid):
-        for axes, image in zip(row, dataset.images[dataset.labels == label][:each], strict=True):
-            _show(axes, image)
-        row[0].set_ylabel(CLASSES[label], rotation=0, ha="right", va="center")
-    return figure
-
-
-def predictions(dataset: Dataset, predicted: Tensor) -> Figure:
-    """Show images with the class they are given, and the actual one where that is another; five a row.
-
-    Args:
-        dataset: the images and labels to show, on any device.
-        predicted: the class given to each: integers, shape (N,).
-    """
-    rows = -(-len(predicted) // 5)
-    figure, grid = _subplots(8, rows * 2, rows, 5)
-    for axes in grid.flat:
-        axes.axis("off")
-    for axes, image, label, guess in zip(grid.flat, dataset.images, dataset.labels, predicted, strict=False):
-        right = bool(label == guess)
-        _show(axes, image)
-        text = f"predicted {CLASSES[guess]}\nactual {CLASSES[label]}"
-        axes.set_title(text, color="black" if right else "#D55E00", fontsize=9)
-    return figure
-
-
-def augmented(rows: dict[str, Dataset]) -> Figure:
-    """Show datasets of few images below each other, each image with its label or, where it is a mixture, its labels."""
-    columns = len(next(iter(rows.values())).labels)
-    figure, grid = _subplots(columns * 1.5 + 1.2, len(rows) * 1.9, len(rows), columns)
-    for row, (name, dataset) in zip(grid, rows.items(), strict=True):
-        for axes, image, label in zip(row, *dataset, strict=True):
-            _show(axes, image)
-            shares = label if label.ndim else torch.eye(len(CLASSES))[label]
-            shown = [f"{CLASSES[each]} {shares[each]:.0%}" for each in shares.nonzero().flatten()]
-            axes.set_title("\n".join(shown).replace(" 100%", ""), fontsize=8)
-        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    return figure
-
-
-def prepared(pictures: Sequence[Image.Image]) -> Figure:
-    """Show pictures above what `fashion.images.prepare` makes of them."""
-    figure, grid = _subplots(len(pictures) * 2, 4.4, 2, len(pictures))
-    for column, picture in zip(grid.T, pictures, strict=True):
-        column[0].imshow(picture.convert("RGB"))
-        column[1].imshow(prepare(picture), cmap="gray", vmin=0, vmax=255)
-    for axes in grid.flat:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(True)  # a white picture ends somewhere
-    return figure
-
-
-def feature_maps(rows: dict[str, Tensor]) -> Figure:
-    """Show what layers make of an image, a row for each name, on one grey scale: 0 is white, 1 and above black.
-
-    Args:
-        rows: feature maps by name, each of shape (N, H, W); the columns are numbered as seeds.
-    """
-    columns = len(next(iter(rows.values())))
-    figure, grid = _subplots(columns * 1.5 + 1.5, len(rows) * 1.6, len(rows), columns)
-    for row, (name, maps) in zip(grid, rows.items(), strict=True):
-        for axes, image in zip(row, maps, strict=True):
-            _show(axes, image, vmin=0)
-            axes.spines[:].set_visible(True)  # an empty map is still a map
-        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    for seed, axes in enumerate(grid[0]):
-        axes.set_title(f"seed {seed}")
-    return figure
-
-
-def final_accuracies(groups: dict[str, Sequence[Run]]) -> Figure:
+def final_accuracies(groups: Mapping[str, Sequence[Run]]) -> Figure:
     """Set the last-epoch accuracies of groups of runs below each other: one dot a seed, the mean as a bar."""
-    figure, axes = _subplots(7, 0.42 * len(groups) + 1)
+    figure, axes = subplots(7, 0.42 * len(groups) + 1)
     for row, runs in enumerate(groups.values()):
         values = [run.accuracy for run in runs]
         axes.plot(values, [row] * len(values), "o", color=_STYLES["train"][0], alpha=0.6, label="one seed")
         axes.plot(np.mean(values), row, "|", color=_STYLES["test"][0], markersize=14, markeredgewidth=3, label="mean")
-    evaluated_on = next(iter(groups.values()))[0].info["evaluated_on"]
+    evaluated_on = next(iter(groups.values()))[0].record.evaluated_on
     axes.set(
         xlabel=f"{evaluated_on} accuracy after the last epoch",
         xlim=(0, 100),
@@ -185,24 +83,25 @@ def final_accuracies(groups: dict[str, Sequence[Run]]) -> Figure:
     return figure
 
 
-def published_and_ours(groups: dict[Experiment, Sequence[Run]]) -> Figure:
+def published_and_ours(groups: Mapping[Experiment, Sequence[Run]]) -> Figure:
     """Set published test accuracies beside ours: on the left all of them, on the right the range above 88%.
 
-    Each seed is a dot; from three seeds on there is their mean with its 95% interval.
+    Each seed is a dot; from three seeds on there is their mean, and where 95% of further runs would end.
 
     Args:
         groups: runs by experiment, one row each; where there are none yet, only the published accuracy is drawn.
     """
-    figure, panels = _subplots(9, 0.45 * len(groups) + 1.6, 1, 2)
+    figure, panels = subplots(9, 0.45 * len(groups) + 1.6, 1, 2)
     figure.get_layout_engine().set(wspace=0.1)  # or the tick labels of the two panels meet
     for axes, limits in zip(panels, ((0, 100), (88, 94)), strict=True):
         for row, (experiment, runs) in enumerate(groups.items()):
             values = [run.accuracy for run in runs]
             axes.plot(values, [row] * len(values), "o", color=_STYLES["train"][0], alpha=0.6, label="ours, one seed")
             if len(values) >= 3:
-                mean, half = mean_interval(values)
+                mean, (low, high) = np.mean(values), prediction_interval(values)
                 style = {"fmt": "|", "color": _STYLES["test"][0], "markersize": 14, "markeredgewidth": 3, "capsize": 4}
-                axes.errorbar(mean, row, xerr=half, label="ours, mean and 95% interval", **style)
+                label = "ours, mean and 95% of further runs"
+                axes.errorbar(mean, row, xerr=[[mean - low], [high - mean]], label=label, **style)
             if experiment.published is not None:
                 axes.plot(experiment.published, row, "D", color="black", fillstyle="none", label="published, one run")
         axes.set(xlim=limits, ylim=(len(groups) - 0.5, -0.5), xlabel="test accuracy after the last epoch")
@@ -227,7 +126,7 @@ def side_by_side(panels: dict[str, dict[str, Sequence[Run]]], epochs: int, legen
         epochs: the number of them to draw.
         legend: its title.
     """
-    figure, axes_by_panel = _subplots(9, 5.2, 1, len(panels))
+    figure, axes_by_panel = subplots(9, 5.2, 1, len(panels))
     for axes, (title, arms) in zip(np.atleast_1d(axes_by_panel), panels.items(), strict=True):
         for (name, runs), colour, line in zip(arms.items(), _COLOURS, ("-", "--", "-.", ":"), strict=False):
             if runs:
@@ -245,7 +144,7 @@ def side_by_side(panels: dict[str, dict[str, Sequence[Run]]], epochs: int, legen
     return figure
 
 
-def accuracy_against_time(groups: dict[str, Sequence[Run]], published: dict[str, float]) -> Figure:
+def accuracy_against_time(groups: Mapping[str, Sequence[Run]], published: dict[str, float]) -> Figure:
     """Draw test accuracy against seconds of training, and beside it what others report, who give no time.
 
     Each seed is a line that ends in a marker; a colour stands for an experiment, a shape for what it ran on.
@@ -254,21 +153,23 @@ def accuracy_against_time(groups: dict[str, Sequence[Run]], published: dict[str,
         groups: runs by name, with their training seconds.
         published: test accuracies in percent, by whose they are.
     """
-    figure, (axes, side) = _subplots(9, 6, 1, 2)
+    figure, (axes, side) = subplots(9, 6, 1, 2)
     axes.get_gridspec().set_width_ratios([2, 1])
-    shapes = dict(zip(by_hardware(run for runs in groups.values() for run in runs), cycle("os^v"), strict=False))
+    machines = dict.fromkeys(run.record.machine for runs in groups.values() for run in runs)
+    shapes = dict(zip(machines, cycle("os^v"), strict=False))
     for (name, runs), colour in zip(groups.items(), _COLOURS, strict=False):
-        for hardware, alike in by_hardware(runs).items():
-            label = f"{name}, n={len(alike)}: {hardware}"
-            for run in alike:
-                seconds = np.cumsum([epoch.train_seconds for epoch in run.history])
-                accuracies = [epoch.test_accuracy for epoch in run.history]
-                axes.plot(seconds, accuracies, colour, linewidth=0.7, alpha=0.5)
-                axes.plot(seconds[-1], accuracies[-1], shapes[hardware], color=colour, label=label)
+        for run in runs:
+            machine = run.record.machine
+            number = sum(other.record.machine == machine for other in runs)
+            seconds = np.cumsum([epoch.train_seconds for epoch in run.history])
+            accuracies = [epoch.test_accuracy for epoch in run.history]
+            axes.plot(seconds, accuracies, colour, linewidth=0.7, alpha=0.5)
+            label = f"{name}, {machine}, n={number}"
+            axes.plot(seconds[-1], accuracies[-1], shapes[machine], color=colour, label=label)
     for name, value in published.items():
         side.plot(0, value, "D", color="black", fillstyle="none")
         side.annotate(f"{value:.1f}  {name}", (0, value), (8, 0), textcoords="offset points", va="center", fontsize=8)
-    axes.set(xscale="log", xlabel="seconds of training", ylabel="test accuracy", ylim=(88, 98))
+    axes.set(xscale="log", xlabel="seconds of training", ylabel="test accuracy", ylim=(92, 97))
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
     axes.xaxis.set_major_formatter("{x:g}")
     _in_percent(axes.yaxis)
@@ -285,7 +186,7 @@ def reliability(panels: dict[str, pd.DataFrame]) -> Figure:
 
     Each dot is a bin, and its number counts the images; on the diagonal confidence and accuracy agree.
     """
-    figure, grid = _subplots(9, 4.4, 1, len(panels))
+    figure, grid = subplots(9, 4.4, 1, len(panels))
     for axes, (title, table) in zip(np.atleast_1d(grid), panels.items(), strict=True):
         axes.plot([0, 100], [0, 100], "k:")
         axes.plot(table.confidence, table.accuracy, "o-", color=_COLOURS[0])
@@ -311,7 +212,7 @@ def heatmap(
         xlabel: what the columns are.
         ylabel: what the rows are.
     """
-    figure, axes = _subplots(9, 0.5 * len(rows) + 2)
+    figure, axes = subplots(9, 0.5 * len(rows) + 2)
     axes.imshow(values, cmap="Blues", vmin=0, vmax=100, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         text = f"{value:.1f}" if value >= 0.05 else "·"
@@ -322,47 +223,6 @@ def heatmap(
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return figure
-
-
-def speed(results: dict[str, dict]) -> Figure:
-    """Draw the seconds that each contender takes for an epoch, three networks a row; the limit is a line.
-
-    Where a contender was not timed with a network, that is said instead of a bar.
-
-    Args:
-        results: by network, as `fashion.bench.bench` returns them; bars are medians, whiskers the least and the most.
-    """
-    columns = min(3, len(results))
-    rows = -(-len(results) // columns)
-    figure, grid = _subplots(9, 2.8 * rows + 0.6, rows, columns)
-    panels = np.atleast_1d(grid).flatten()
-    for axes in panels[len(results) :]:
-        axes.axis("off")
-    names = dict.fromkeys(name for each in results.values() for name in each["contenders"] if name != "limit")
-    names = sorted(names, key=lambda name: not name.startswith("ours"))  # ours first, compiled or not
-    for number, (axes, (model, result)) in enumerate(zip(panels, results.items(), strict=False)):
-        for row, name in enumerate(names):
-            if name not in result["contenders"]:
-                axes.annotate("not timed", (0, row), (6, 0), textcoords="offset points", va="center")
-                continue
-            seconds = bench.epoch_seconds(result, name)
-            middle = np.median(seconds)
-            whisker = [[middle - min(seconds)], [max(seconds) - middle]]
-            axes.barh(row, middle, xerr=whisker, color=_STYLES["test" if name.startswith("ours") else "train"][0])
-        axes.axvline(bench.limit_seconds(result), color="black", linestyle=":", label="the machine's limit")
-        axes.set(title=model.removeprefix("NeuralNetwork_"), xlabel="seconds per epoch", xlim=(0, None))
-        axes.xaxis.set_major_locator(MaxNLocator(4))
-        axes.set_yticks(range(len(names)), [name.replace(":", ", ") for name in names] if number % columns == 0 else [])
-        axes.set_ylim(len(names) - 0.5, -0.5)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", frameon=False)
-    return figure
-
-
-def _subplots(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, Axes | np.ndarray]:
-    with plt.rc_context({"font.size": 12, "axes.spines.top": False, "axes.spines.right": False}):
-        figure, axes = plt.subplots(rows, columns, figsize=(width, height), dpi=150, layout="constrained")
-    plt.close(figure)  # pyplot would keep it, and show it a second time
-    return figure, axes
 
 
 def _mean_and_seeds(
@@ -377,12 +237,6 @@ def _mean_and_seeds(
     if len(values) >= 3:
         half = np.array([mean_interval(column)[1] for column in values.T])
         axes.fill_between(epochs, mean - half, mean + half, color=colour, alpha=0.15, label=band)
-
-
-def _show(axes: Axes, image: Tensor, vmin: float = -1) -> None:
-    axes.imshow(image.squeeze(0).cpu().numpy(), cmap="gray_r", vmin=vmin, vmax=1)
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
 
 
 def _legend_below(axes: Axes, **options: object) -> None:

@@ -15,10 +15,15 @@ ROOT = _CHECKOUT if (_CHECKOUT / "pyproject.toml").exists() else Path.cwd()
 MODEL_LOGS = ROOT / "model_logs"  # the study's record
 RUNS = ROOT / "runs"  # a user's own runs
 CHECKPOINTS = ROOT / "checkpoints"  # what interrupted runs continue from
+SHIPPED = Path(__file__).parent / "inference" / "fast.safetensors"  # the weights of a trained network
 
 
 class FashionError(Exception):
     """Something the user can put right; the command line shows it as one line and exits with code 2."""
+
+
+class Paused(Exception):  # noqa: N818 - nothing is wrong
+    """A run has stopped at the end of an epoch, as it was told to; the same call continues it."""
 
 
 def data_directory() -> Path:

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from fashion import Dataset, load, runs
+from fashion import Dataset, load_data
+from fashion.runs import checkpoints as module
 
 
 @pytest.fixture(autouse=True)
@@ -17,14 +18,14 @@ def no_rehearsal(monkeypatch):
 def checkpoints(monkeypatch, tmp_path):
     """Half-trained runs of the tests stay out of the project."""
     folder = tmp_path / "checkpoints"
-    monkeypatch.setattr(runs, "CHECKPOINTS", folder)
+    monkeypatch.setattr(module, "CHECKPOINTS", folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def full():
     """All images."""
-    return load()
+    return load_data()
 
 
 @pytest.fixture(scope="session")

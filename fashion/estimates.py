@@ -1,10 +1,10 @@
 """What a handful of seeds can say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import bdtr, stdtrit
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
@@ -24,24 +24,27 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
         raise ValueError("a mean needs at least one value")
     if len(values) == 1:
         return float(values[0]), float("nan")
-    quantile = stats.t.ppf((1 + confidence) / 2, df=len(values) - 1)
-    return float(np.mean(values)), float(quantile * stats.sem(values))
+    quantile = stdtrit(len(values) - 1, (1 + confidence) / 2)
+    return float(np.mean(values)), float(quantile * np.std(values, ddof=1) / len(values) ** 0.5)
 
 
-def paired_difference(
-    first: Mapping[int, float], second: Mapping[int, float], confidence: float = 0.95
-) -> tuple[float, float]:
-    """Return the mean of second - first over the seeds that both have, and the half width of its t-interval.
+def prediction_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """Return where one more measurement would fall: wider than the interval of the mean, by its own spread.
 
     Args:
-        first: measurements by seed.
-        second: others.
+        values: n measurements, one a seed.
         confidence: of the two-sided interval.
 
+    Returns:
+        The ends of mean ± t(n - 1) x sample standard deviation x sqrt(1 + 1/n).
+
     Raises:
-        ValueError: they have no seed in common.
+        ValueError: there are fewer than two values.
     """
-    return mean_interval([second[seed] - first[seed] for seed in sorted(first.keys() & second.keys())], confidence)
+    if len(values) < 2:
+        raise ValueError("a prediction needs at least two values")
+    mean, half = mean_interval(values, confidence)
+    return mean - half * (len(values) + 1) ** 0.5, mean + half * (len(values) + 1) ** 0.5
 
 
 def epochs_to(accuracies: Sequence[float], threshold: float) -> int | None:
@@ -81,5 +84,4 @@ def mcnemar(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> McNema
     first_only = int(np.sum((first == labels) & (second != labels)))
     second_only = int(np.sum((first != labels) & (second == labels)))
     either = first_only + second_only
-    p = stats.binomtest(first_only, either).pvalue if either else 1.0
-    return McNemar(first_only, second_only, float(p))
+    return McNemar(first_only, second_only, min(1.0, float(2 * bdtr(min(first_only, second_only), either, 0.5))))

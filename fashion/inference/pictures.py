@@ -14,7 +14,7 @@ SIZE = 28
 _CLOSE = 0.05  # to the background, as a share of the whole range: what is closer is trimmed
 
 
-def read(path: Path | str) -> Image.Image:
+def read_picture(path: Path | str) -> Image.Image:
     """Read an image file of any format that Pillow reads, upright as its camera was held.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What flows through a network: activations forward, gradients backward."""
+"""What a network is made of, and what flows through it: activations forward, gradients backward."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ class Flow(NamedTuple):
     """What one minibatch does in one layer.
 
     Attributes:
-        layer: its name in the model, and its type.
+        layer: its name in the network, and its type.
         active: the share of its outputs that are not zero, 0 to 1.
         spread: how far its outputs tell images apart: their standard deviation over the images, averaged over units.
         gradient: the norm of the loss's gradient with respect to its weight; None for a layer that has none.
@@ -23,18 +23,18 @@ class Flow(NamedTuple):
     gradient: float | None
 
 
-def flow(model: nn.Module, images: Tensor, labels: Tensor, loss_fn: LossFunction) -> list[Flow]:
-    """Send one minibatch forward and backward through a model, and describe each of its layers, in order.
+def flow(network: nn.Module, images: Tensor, labels: Tensor, loss_fn: LossFunction) -> list[Flow]:
+    """Send one minibatch forward and backward through a network, and describe each of its layers, in order.
 
-    The model's weights stay as they are; gradients that it holds are replaced.
+    The network's weights stay as they are; gradients that it holds are replaced.
 
     Args:
-        model: in the mode it is to be looked at, on the images' device.
+        network: in the mode it is to be looked at, on the images' device.
         images: shape (B, 1, 28, 28).
         labels: shape (B,).
         loss_fn: maps outputs, shape (B, 10), and labels to their mean loss.
     """
-    layers = {name: layer for name, layer in model.named_modules() if not list(layer.children())}
+    layers = {name: layer for name, layer in network.named_modules() if not list(layer.children())}
     outputs: dict[nn.Module, Tensor] = {}
 
     def note(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
@@ -42,8 +42,8 @@ def flow(model: nn.Module, images: Tensor, labels: Tensor, loss_fn: LossFunction
 
     hooks = [layer.register_forward_hook(note) for layer in layers.values()]
     try:
-        model.zero_grad()
-        loss_fn(model(images), labels).backward()
+        network.zero_grad()
+        loss_fn(network(images), labels).backward()
     finally:
         for hook in hooks:
             hook.remove()
@@ -56,3 +56,13 @@ def flow(model: nn.Module, images: Tensor, labels: Tensor, loss_fn: LossFunction
         )
         for name, layer in layers.items()
     ]
+
+
+def summary(network: nn.Module, batch_size: int = 64) -> str:
+    """Return torchinfo's table of a network: layers, output shapes, parameters, multiply-adds, for one minibatch."""
+    from torchinfo import summary as torchinfo_summary
+
+    device = next(network.parameters()).device
+    table = str(torchinfo_summary(network, input_size=(batch_size, 1, 28, 28), device=device, verbose=0))
+    # torchinfo 1.8.0 relies on an older rule for formatting enums: newer Pythons print the name, not the letter.
+    return table.replace("Units.MEGABYTES", "M").replace("Units.GIGABYTES", "G")

@@ -8,43 +8,33 @@ from pathlib import Path
 import torch
 import torchvision
 
-from fashion.devices import instructions
+from fashion.hardware.placement import instructions
+from fashion.runs.record import Provenance
 from fashion.settings import ROOT
 
 _CODE = ("fashion/*.py", "benchmarks/*.py")  # folders within them included
 
 
-def provenance(device: torch.device) -> dict:
-    """Describe what a run on `device` ran on and with, for its record."""
-    return {
-        "device": device.type,
-        "hardware": _hardware(device),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),  # a plain string, for checkpoints
-            "torchvision": str(torchvision.__version__),
-        },
-        "git_commit": _git_commit(),
-    }
+def provenance(device: torch.device) -> Provenance:
+    """Describe what a run on `device` runs on and with."""
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "torchvision": torchvision.__version__}
+    # Plain strings, for checkpoints
+    return Provenance(device.type, _hardware(device), {name: str(each) for name, each in versions.items()}, _git_commit())
 
 
-def continued(before: dict, after: dict) -> dict:
-    """Describe what a run that was interrupted ran on: `before` that and, where it differs, `after`, in this order.
+def continued(before: Provenance, after: Provenance) -> Provenance:
+    """Describe what a run that was interrupted ran on: `before`, then `after` where that differs."""
+    versions = {name: _then(before.versions.get(name, each), each) for name, each in after.versions.items()}
+    return Provenance(
+        _then(before.device, after.device),
+        _then(before.hardware, after.hardware),
+        versions,
+        _then(before.git_commit, after.git_commit),
+    )
 
-    Args:
-        before: what `provenance` or this function returned then; what it lacks is taken from `after`.
-        after: what `provenance` returns now.
-    """
-    both = {}
-    for name, value in after.items():
-        old = before.get(name, value)
-        if isinstance(value, dict):
-            both[name] = continued(old, value)
-        elif old == value or str(old).endswith(f", then {value}"):
-            both[name] = old
-        else:
-            both[name] = f"{old}, then {value}"
-    return both
+
+def _then(before: str | None, after: str | None) -> str | None:
+    return before if before == after or str(before).endswith(f", then {after}") else f"{before}, then {after}"
 
 
 def _hardware(device: torch.device) -> str:
@@ -53,7 +43,8 @@ def _hardware(device: torch.device) -> str:
     name = _processor()
     if device.type != "cpu":
         return f"{name}, {device.type}"
-    return f"{name} ({instructions()}), {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{name} ({instructions()}), {threads} thread{'s' * (threads > 1)}"
 
 
 def _processor() -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fashion.data import CLASSES
-from fashion.runs import Run
+from fashion.runs.record import Run
 
 
 def confusion(labels: np.ndarray, runs: Sequence[Run]) -> np.ndarray:

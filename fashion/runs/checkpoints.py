@@ -9,8 +9,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from fashion.data import Loader
-from fashion.settings import FashionError
-from fashion.training import Epoch
+from fashion.history import Epoch
+from fashion.runs.record import Record
+from fashion.settings import CHECKPOINTS, ROOT, FashionError, writable
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Checkpoint:
 
     Attributes:
         path: the file.
-        parts: what has a state, by name: the model, on the device it trains on, and its optimiser at least.
+        parts: what has a state, by name: the network, on the device it trains on, and its optimiser at least.
         loader: of the training images.
     """
 
@@ -27,10 +28,10 @@ class Checkpoint:
     parts: dict[str, nn.Module | Optimizer | LRScheduler]
     loader: Loader
 
-    def write(self, info: dict, history: list[Epoch]) -> None:
+    def write(self, record: Record, history: list[Epoch]) -> None:
         """Write the state after the last epoch of `history`, beside an older file and then over it."""
         state = {
-            "info": info,
+            "record": record.to_json(),
             "history": [list(epoch) for epoch in history],
             "generators": {name: get() for name, (get, _) in self._generators().items()},
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
@@ -39,17 +40,16 @@ class Checkpoint:
         torch.save(state, beside)
         beside.replace(self.path)
 
-    def restore(self, state: dict) -> list[Epoch]:
-        """Put the parts and the generators back into a state that was read, and return its history."""
+    def restore(self, saved: "Saved") -> None:
+        """Put the parts and the generators back into the state that was saved."""
         for name, part in self.parts.items():
             if isinstance(part, Optimizer):
-                _restore_optimiser(part, state["parts"][name])
+                _restore_optimiser(part, saved.parts[name])
             else:
-                part.load_state_dict(state["parts"][name])
+                part.load_state_dict(saved.parts[name])
         for name, (_, put) in self._generators().items():
-            if name in state["generators"]:  # a run may continue on another device
-                put(state["generators"][name])
-        return [Epoch(*row) for row in state["history"]]
+            if name in saved.generators:  # a run may continue on another device
+                put(saved.generators[name])
 
     def _generators(self) -> dict:
         generators = {
@@ -63,8 +63,24 @@ class Checkpoint:
         return generators
 
 
-def read_checkpoint(path: Path) -> dict | None:
-    """Return the state that a checkpoint wrote to a file, or None if there is no file.
+@dataclass(frozen=True)
+class Saved:
+    """What a checkpoint holds: the record of its run, the history so far, and states of generators and parts."""
+
+    record: Record
+    history: list[Epoch]
+    generators: dict[str, Tensor]
+    parts: dict[str, dict]
+
+
+def checkpoint_path(folder: Path) -> Path:
+    """Return where the checkpoint of a run belongs whose record belongs into a folder."""
+    place = folder.relative_to(ROOT if folder.is_relative_to(ROOT) else folder.anchor)
+    return writable(CHECKPOINTS / place.with_suffix(".pt"))
+
+
+def read_checkpoint(path: Path) -> Saved | None:
+    """Read what a checkpoint wrote to a file; None if there is no file.
 
     Raises:
         FashionError: the file is damaged.
@@ -73,7 +89,8 @@ def read_checkpoint(path: Path) -> dict | None:
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        return {name: state[name] for name in ("info", "history", "generators", "parts")}
+        history = [Epoch(*row) for row in state["history"]]
+        return Saved(Record.from_json(state["record"]), history, state["generators"], state["parts"])
     except Exception as error:  # the unpickler trips over junk in many ways
         raise FashionError(f"{path} is damaged: delete it to start the run afresh") from error
 
@@ -81,13 +98,16 @@ def read_checkpoint(path: Path) -> dict | None:
 def _restore_optimiser(optimiser: Optimizer, state: dict) -> None:
     """Load a state, but leave a learning rate that is a tensor where it is: a CUDA graph will read it there.
 
-    The momentum takes the memory layout that the weights have here: a fused step goes through both as they lie.
+    Running averages take the memory layout that the weights have here: a fused step goes through both as they lie. How
+    the steps are computed is for the device, too, and not for the checkpoint, to say.
     """
-    rates = [group["lr"] for group in optimiser.param_groups]
+    here = [dict(group) for group in optimiser.param_groups]
     optimiser.load_state_dict(state)
     for weights, values in optimiser.state.items():
-        if values.get("momentum_buffer") is not None:
-            values["momentum_buffer"] = torch.empty_like(weights).copy_(values["momentum_buffer"])
-    for group, rate in zip(optimiser.param_groups, rates, strict=True):
+        for name, value in values.items():
+            if isinstance(value, Tensor) and value.shape == weights.shape:
+                values[name] = torch.empty_like(weights).copy_(value)
+    for group, ours in zip(optimiser.param_groups, here, strict=True):
         saved = float(group["lr"])
-        group["lr"] = rate.fill_(saved) if isinstance(rate, Tensor) else saved
+        group["lr"] = ours["lr"].fill_(saved) if isinstance(ours["lr"], Tensor) else saved
+        group |= {name: ours[name] for name in ("fused", "foreach", "capturable") if name in ours}

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from fashion.runs import Run
+from fashion.runs.record import Run
 
 
 def mirrored(run: Run) -> np.ndarray:

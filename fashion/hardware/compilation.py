@@ -1,0 +1,38 @@
+"""Kernels that are compiled for one network."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from fashion.settings import FashionError
+
+
+def compiled(network: nn.Module, batch_size: int) -> Callable[[Tensor], Tensor]:
+    """Return a function that computes a network's outputs, and their gradients, by kernels made for that network.
+
+    PyTorch makes them at the first call, which takes a while, and keeps them in a temporary folder for other processes:
+    https://docs.pytorch.org/docs/stable/torch.compiler.html. None is chosen by timing: the same seed gives the same
+    history.
+
+    Args:
+        network: on the device it computes on.
+        batch_size: of the minibatches that are worth it. One of another size, such as an epoch's last, would need
+            kernels of its own, and takes the network as it is.
+
+    Returns:
+        A function of images, shape (B, 1, 28, 28), that returns what the network does.
+
+    Raises:
+        FashionError: there is no C++ compiler here.
+    """
+    from torch._inductor import cpp_builder, exc  # not at the top: it takes seconds
+
+    try:
+        cpp_builder.get_cpp_compiler()
+    except exc.InvalidCxxCompiler as error:
+        raise FashionError(
+            "to compile takes a C++ compiler, and there is neither g++ nor what CXX names: do without --compile"
+        ) from error
+    fast = torch.compile(network, dynamic=False, options={"deterministic": True})
+    return lambda images: fast(images) if len(images) == batch_size else network(images)

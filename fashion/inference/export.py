@@ -1,0 +1,64 @@
+"""A trained network as a file that other programs run."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fashion.data import load_data
+from fashion.inference.classifier import Classifier, load_classifier
+from fashion.settings import FashionError
+
+
+class _FromPixels(nn.Module):
+    """A classifier of pixels as the dataset has them, before normalisation."""
+
+    def __init__(self, classifier: Classifier):
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.classifier((pixels.float() / 255 - 0.5) / 0.5)
+
+
+def export_onnx(path: Path | str, classifier: Classifier | None = None) -> float:
+    """Write a network to an ONNX file, and check it against PyTorch on the first 1,000 test images.
+
+    The file's network maps `pixels`, uint8, shape (B, 1, 28, 28), 0 to 255 and light on dark as in the dataset, to
+    `probabilities`, float32, shape (B, 10), in the order of `CLASSES`. Needs the extra "export".
+
+    Args:
+        path: where to write it.
+        classifier: which network. Default: the one that is shipped.
+
+    Returns:
+        The largest absolute difference between two probabilities.
+
+    Raises:
+        FashionError: the extra is not installed, or the file cannot be written.
+    """
+    try:
+        import onnxruntime
+        import onnxscript  # noqa: F401 - torch needs it
+    except ImportError as error:
+        raise FashionError(f'{error.name} is not installed: pip install -e ".[export]"') from error
+
+    network = _FromPixels(classifier or load_classifier()).eval()
+    pixels = ((load_data()[1].images[:1000] * 0.5 + 0.5) * 255).round().to(torch.uint8)
+    program = torch.onnx.export(
+        network,
+        (pixels,),
+        input_names=["pixels"],
+        output_names=["probabilities"],
+        dynamic_shapes={"pixels": {0: torch.export.Dim("images")}},
+        dynamo=True,
+        verbose=False,
+    )
+    try:
+        program.save(str(path))
+    except OSError as error:
+        raise FashionError(f"cannot write {path}: {error.strerror}") from error
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (theirs,) = session.run(None, {"pixels": pixels.numpy()})
+    with torch.no_grad():
+        return float((torch.from_numpy(theirs) - network(pixels)).abs().max())

@@ -1,0 +1,208 @@
+"""Running: an experiment with a seed is loaded if it is recorded, continued if it was begun, or else trained."""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from fashion.augment import compose
+from fashion.data import Dataset, Loader, load_data, split
+from fashion.experiments import Experiment
+from fashion.hardware.compilation import compiled
+from fashion.hardware.graphs import replayed
+from fashion.hardware.placement import PRECISIONS, bare, choose_device, choose_precision, is_wide, place
+from fashion.hardware.threads import threads_for
+from fashion.history import Epoch
+from fashion.models import build
+from fashion.optimisation import build_average, build_optimiser, build_scheduler
+from fashion.runs.checkpoints import Checkpoint, Saved, checkpoint_path, read_checkpoint
+from fashion.runs.provenance import continued, provenance
+from fashion.runs.record import Record, Run, experiment_folder, read_run, write_run
+from fashion.runs.refusals import (
+    Request,
+    require_committed,
+    require_complete,
+    require_same,
+    require_same_images,
+    require_writable,
+)
+from fashion.settings import RUNS, FashionError, Paused, quick, writable
+from fashion.training import Phase, evaluation_step, fit, infer, training_step
+
+
+class Pace(NamedTuple):
+    """How often a run is saved, in epochs, and the value of `time.monotonic()` at which it should have stopped."""
+
+    checkpoint_every: int = 1
+    until: float = math.inf
+
+    def stops_after(self, epoch: Epoch) -> bool:
+        """Say whether another epoch as long as this one would end too late."""
+        return time.monotonic() + epoch.seconds > self.until
+
+
+def run(
+    experiment: Experiment,
+    seed: int,
+    *,
+    logs: Path | str = RUNS,
+    data: tuple[Dataset, Dataset] | None = None,
+    validation: bool = False,
+    precision: str = "auto",
+    compile_model: bool = False,
+    retrain: bool = False,
+    pace: Pace = Pace(),  # noqa: B008 - it is immutable
+    after_epoch: Callable[[list[Epoch]], object] = lambda history: None,
+) -> Run:
+    """Train one experiment with one seed and record it; if it is recorded already, load it instead.
+
+    A run that was interrupted continues from its last checkpoint, on another machine too if `checkpoints/` is copied.
+
+    Args:
+        experiment: the recipe.
+        seed: of the weights and of the order of the images.
+        logs: the folder to record it in, `runs/` by default. `model_logs/`, the study's record, takes nothing but
+            complete runs of `EXPERIMENTS`.
+        data: what to train on and what to evaluate on, on the device to train on. Default: all images, on the
+            accelerator, or on the CPU where there is none.
+        validation: what is evaluated on is held out of the training images; by default `fashion.data.split` does that.
+        precision: "fp32", "bf16", or "auto": whichever is recorded or begun, else whichever is faster.
+        compile_model: train by kernels that are compiled for the network, as `run.json` then says. A run that began so
+            goes on so.
+        retrain: train even if the run is recorded, and replace the record.
+        pace: how often to save it, and when to stop: after the epoch that is the last to end before `pace.until`, as
+            far as the epoch before it tells; one epoch is trained at least.
+        after_epoch: called with the history so far after each epoch.
+
+    Raises:
+        FashionError: another recipe is recorded or half trained in this run's place, or not in the precision or not
+            compiled as asked for; runs beside it saw more or fewer images; the study's record would take an incomplete
+            run or one of code that is not committed; a folder cannot be written; or there is no compiler.
+        FloatingPointError: a loss is not finite.
+        Paused: the run is not at its end yet, and `pace.until` is near.
+    """
+    if not isinstance(experiment, Experiment):
+        raise TypeError(f'a run takes an Experiment, such as EXPERIMENTS["v1"], not {experiment!r}')
+    if seed < 0:
+        raise ValueError(f"a seed must be 0 or more, not {seed}")
+    if precision not in PRECISIONS:
+        raise FashionError(f"there is no precision {precision!r}, only {', '.join(PRECISIONS)}")
+    train, test = data or _default_data(validation)
+    if quick():
+        train, test = (Dataset(each.images[:256], each.labels[:256]) for each in (train, test))
+    request = Request(
+        experiment,
+        seed,
+        "validation" if validation else "test",
+        len(train.labels),
+        len(test.labels),
+        None if precision == "auto" else precision,
+        compile_model or None,
+    )
+    folder = experiment_folder(experiment, logs, validation) / f"seed_{seed}"
+    require_complete(request, writable(folder))
+    found = None if retrain else read_run(folder)
+    if found:
+        require_same(request, found.record, f"{folder} holds another run", "replace it with --retrain")
+        if experiment.keep and found.outputs is None:
+            raise FashionError(f"{folder} was recorded without its weights and outputs: replace it with --retrain")
+        return found
+    folder = writable(folder)
+    require_same_images(request, folder)
+    path = checkpoint_path(folder)
+    require_writable(folder.parent, path.parent)
+    saved = read_checkpoint(path)
+    if saved:
+        require_same(request, saved.record, f"{path} is half of another run", "delete it to start afresh")
+    torch.manual_seed(seed)
+    network = build(experiment.model, experiment.changes, "" if saved else experiment.pretrained)
+    with threads_for(train.images.device, is_wide(network)):
+        trained, network = _train(request, network, (train, test), folder, saved, pace, after_epoch)
+    write_run(trained, folder, network if experiment.keep else None)
+    path.unlink(missing_ok=True)  # the same run, started twice, may have been faster
+    return trained
+
+
+def _default_data(validation: bool) -> tuple[Dataset, Dataset]:
+    train, test = load_data(device=choose_device())
+    return split(train) if validation else (train, test)
+
+
+def _train(
+    request: Request,
+    network: nn.Module,
+    data: tuple[Dataset, Dataset],
+    folder: Path,
+    saved: Saved | None,
+    pace: Pace,
+    after_epoch: Callable[[list[Epoch]], object],
+) -> tuple[Run, nn.Module]:
+    """Train a network as it was built, or from what was saved, to the last epoch; return what was tested, too."""
+    experiment, (train, test) = request.experiment, data
+    device = train.images.device
+    record = _record(request, network, device, saved)
+    require_committed(record, folder)
+    placed = place(network, device, record.precision)
+    optimiser = build_optimiser(experiment, placed, torch.bfloat16 if record.precision == "bf16" else torch.float32)
+    train_loader = Loader(train, experiment.batch_size, seed=request.seed, augment=compose(experiment.augment))
+    test_loader = Loader(test, experiment.batch_size)
+    scheduler = build_scheduler(experiment, optimiser, experiment.epochs * len(train_loader))
+    averaged = build_average(experiment, placed)
+    tested = averaged or placed
+
+    parts = {"model": network, "optimiser": optimiser, "scheduler": scheduler, "average": averaged}
+    checkpoint = Checkpoint(checkpoint_path(folder), {name: part for name, part in parts.items() if part is not None}, train_loader)
+    if saved:
+        checkpoint.restore(saved)
+
+    forward = compiled(placed, experiment.batch_size) if record.compiled else placed
+    loss_fn = nn.CrossEntropyLoss(label_smoothing=experiment.label_smoothing)
+    step = replayed(training_step(forward, loss_fn, optimiser), device)
+    test_step = replayed(evaluation_step(tested, nn.CrossEntropyLoss()), device)
+    title = f"{experiment.name} seed {request.seed}"
+
+    def after_step() -> None:
+        if scheduler:
+            scheduler.step()
+        if averaged:
+            averaged.update_parameters(placed)
+
+    def save_and_tell(history: list[Epoch]) -> None:
+        stop = len(history) < experiment.epochs and pace.stops_after(history[-1])
+        if stop or len(history) % pace.checkpoint_every == 0:
+            checkpoint.write(record, history)
+        after_epoch(history)
+        if stop:
+            raise Paused(f"{title} stopped after epoch {len(history)} of {experiment.epochs}")
+
+    history = fit(
+        Phase(placed, train_loader, step),
+        Phase(tested, test_loader, test_step),
+        experiment.epochs,
+        history=saved.history if saved else (),
+        after_step=after_step,
+        after_epoch=save_and_tell,
+        title=title,
+    )
+    network = averaged.module if averaged else placed
+    outputs = [infer(network, test_loader, mirrored) for mirrored in (False, True)[: 1 + experiment.keep]]
+    predictions = outputs[0].argmax(dim=1).numpy().astype(np.uint8)
+    kept = torch.stack(outputs).numpy().astype(np.float16) if experiment.keep else None
+    return Run(record, history, predictions, kept), bare(network)
+
+
+def _record(request: Request, network: nn.Module, device: torch.device, saved: Saved | None) -> Record:
+    """Decide what a request leaves open: as it began, or else by the network and the device."""
+    here = provenance(device)
+    if saved:
+        before = saved.record
+        return request.record(
+            precision=before.precision, compiled=before.compiled, provenance=continued(before.provenance, here)
+        )
+    precision = choose_precision(request.precision or "auto", network, device)
+    return request.record(precision=precision, compiled=bool(request.compiled), provenance=here)

@@ -1,0 +1,106 @@
+"""The figures of the study, each drawn from its recorded runs."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from fashion import gallery, plotting
+from fashion.augment import compose
+from fashion.data import CLASSES, Dataset, load_data
+from fashion.experiments import LEARNING_RATE_EPOCHS, Choice
+from fashion.runs.record import Run
+from fashion.study.loading import Study, test_images, test_labels
+from fashion.study.mistakes import confusion, missed, votes
+
+# What others report, test accuracy in percent. None of them says how long it took.
+PUBLISHED = {
+    "Shake-Shake + SAM, n=5": 96.41,  # https://arxiv.org/abs/2010.01412, table 5; WRN-28-10 in the same place
+    "WRN-28-10, n=5": 96.14,
+    "ResNet-20 + cutout, n=3": 95.5,  # https://github.com/hysts/pytorch_image_classification; ResNet-20 as well
+    "ResNet-20, n=3": 95.0,
+    "small ResNet, 20 epochs, n=1": 94.3,  # https://github.com/fastai/course22p2; 5 epochs as well
+    "small ResNet, 5 epochs, n=1": 93.4,
+}
+
+
+def draw_results(study: Study) -> Figure:
+    """Draw the published accuracies beside ours."""
+    return plotting.published_and_ours(study.group("published"))
+
+
+def draw_learning_rates(study: Study) -> Figure:
+    """Draw test accuracy over the epochs that all learning rates have."""
+    return plotting.side_by_side(study.learning_rates, LEARNING_RATE_EPOCHS, "learning rate")
+
+
+def draw_confusion(study: Study) -> Figure:
+    """Draw the confusion matrix of the best experiment, averaged over its seeds."""
+    best = study.best
+    matrix = confusion(test_labels(), study[best.name])
+    return plotting.heatmap(matrix, CLASSES, CLASSES, f"class given by {best.name}", "actual class")
+
+
+def draw_classes(study: Study) -> Figure:
+    """Draw the accuracy per class of each network that learns, averaged over its seeds."""
+    accuracies = {each.name: confusion(test_labels(), runs).diagonal() for each, runs in study.learners.items()}
+    return plotting.heatmap(np.stack(list(accuracies.values())), list(accuracies), CLASSES)
+
+
+def draw_missed(study: Study, number: int = 20) -> Figure:
+    """Show test images that every run of every network that learns gets wrong, with the class that most give."""
+    images, labels = test_images()
+    shown = missed(test_labels(), study.learner_runs)[:number]
+    given = votes(study.learner_runs)[shown].argmax(axis=1)
+    return gallery.predictions(Dataset(images[shown], labels[shown]), given)
+
+
+def draw_times(study: Study) -> Figure:
+    """Draw the accuracy of the fast recipes against their training time, beside what others report."""
+    groups: dict[str, list[Run]] = {}
+    for experiment, runs in study.fast:
+        groups.setdefault(experiment.name, []).extend(runs)
+    return plotting.accuracy_against_time(groups, PUBLISHED)
+
+
+def draw_fast_confusion(study: Study) -> Figure:
+    """Draw the confusion matrix of `fast`, averaged over its seeds."""
+    matrix = confusion(test_labels(), study["fast"])
+    return plotting.heatmap(matrix, CLASSES, CLASSES, "class given by fast", "actual class")
+
+
+def draw_augmented(names: Sequence[Choice], number: int = 6) -> Figure:
+    """Show the first training images as they are, after each of some augmentations, and after all of them in turn."""
+    images, labels = load_data()[0]
+    first = Dataset(images[:number], labels[:number])
+    rows = {"as they are": first}
+    for title, chosen in {**{str(name): [name] for name in names}, "all": names}.items():
+        rows[title] = compose(chosen)(first, torch.Generator().manual_seed(0))
+    return gallery.augmented(rows)
+
+
+class StudyFigure(NamedTuple):
+    """How a figure is drawn from the study, and which of its runs it shows: without any, it is not drawn."""
+
+    draw: Callable[[Study], Figure]
+    runs: Callable[[Study], list[Run]]
+
+
+def _all(groups: dict) -> list[Run]:
+    return [run for runs in groups.values() for run in runs]
+
+
+# What `fashion report` draws into model_logs/figures/, by the name of the file: a new figure is one line here.
+FIGURES: dict[str, StudyFigure] = {
+    "results": StudyFigure(draw_results, lambda study: _all(study.group("published"))),
+    "learning_rates": StudyFigure(
+        draw_learning_rates, lambda study: [run for arms in study.learning_rates.values() for run in _all(arms)]
+    ),
+    "confusion": StudyFigure(draw_confusion, lambda study: _all(study.group("published"))),
+    "classes": StudyFigure(draw_classes, lambda study: study.learner_runs),
+    "missed": StudyFigure(draw_missed, lambda study: study.learner_runs),
+    "times": StudyFigure(draw_times, lambda study: [run for _, runs in study.fast for run in runs]),
+    "fast_confusion": StudyFigure(draw_fast_confusion, lambda study: study["fast"]),
+}

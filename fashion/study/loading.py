@@ -1,0 +1,117 @@
+"""The recorded runs of the study and the images they were evaluated on: the one module of this room that loads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from fashion.data import Dataset, load_data, split
+from fashion.experiments import ABLATIONS, EXPERIMENTS, LEARNING_RATES, Experiment, ablation
+from fashion.runs.record import Run, recorded
+from fashion.settings import MODEL_LOGS
+
+Groups = Mapping[Experiment, list[Run]]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Every recorded run of `EXPERIMENTS`, and the groups of them that belong together.
+
+    Attributes:
+        tested: by experiment, the runs evaluated on the test set; an experiment without a record has none.
+        validated: likewise, those on the validation split.
+        on_gpu: likewise, those of the fast recipes that a GPU repeated, evaluated on the test set.
+    """
+
+    tested: Groups
+    validated: Groups
+    on_gpu: Groups
+
+    def __getitem__(self, name: str) -> list[Run]:
+        """Return the runs of an experiment on the test set."""
+        return self.tested[EXPERIMENTS[name]]
+
+    def group(self, *names: str) -> Groups:
+        """Return the runs on the test set of the experiments of some groups."""
+        return {each: runs for each, runs in self.tested.items() if each.group in names}
+
+    @property
+    def learners(self) -> Groups:
+        """The runs on the test set of each experiment that ends above 50% accuracy with every seed."""
+        return {each: runs for each, runs in self.tested.items() if runs and min(run.accuracy for run in runs) > 50}
+
+    @property
+    def learner_runs(self) -> list[Run]:
+        """The same in one list."""
+        return [run for runs in self.learners.values() for run in runs]
+
+    @property
+    def learning_rates(self) -> dict[str, dict[str, list[Run]]]:
+        """The runs of `LEARNING_RATES`, by learning rate, with batch normalisation and without."""
+        return {
+            title: {f"{EXPERIMENTS[name].lr:g}": self[name] for name in names}
+            for title, names in LEARNING_RATES.items()
+        }
+
+    @property
+    def fast(self) -> list[tuple[Experiment, list[Run]]]:
+        """The fast recipes with their runs: first on CPUs, then on a GPU."""
+        return [(each, runs) for groups in (self.group("fast"), self.on_gpu) for each, runs in groups.items() if runs]
+
+    @property
+    def ablations(self) -> dict[str, list[Run]]:
+        """The validation runs of `fast`, and of each change to it by what it changes."""
+        changed = {title: self.validated[EXPERIMENTS[ablation(title)]] for title in ABLATIONS}
+        return {"`fast`": self.validated[EXPERIMENTS["fast"]], **changed}
+
+    @property
+    def best(self) -> Experiment:
+        """The experiment of the published study with the highest mean accuracy in our record."""
+        groups = self.group("published")
+        return max(groups, key=lambda each: np.mean([run.accuracy for run in groups[each]] or [0]))
+
+
+def load_study(logs: Path | str = MODEL_LOGS) -> Study:
+    """Load every recorded run of `EXPERIMENTS`."""
+    experiments = EXPERIMENTS.values()
+    return Study(
+        {each: recorded(each, logs) for each in experiments},
+        {each: recorded(each, logs, validation=True) for each in experiments},
+        {each: recorded(each, Path(logs) / "gpu") for each in experiments if each.group == "fast"},
+    )
+
+
+def runs_of(name: str, retrain: bool = False, validation: bool = False) -> list[Run]:
+    """Load the study's runs of an experiment, in the order of their seeds.
+
+    Args:
+        name: a key of `EXPERIMENTS`.
+        retrain: train seeds 0 to 4 again first, and replace what is recorded of them.
+        validation: those on the validation split.
+    """
+    if retrain:
+        from fashion.runs.running import run
+
+        for seed in range(5):
+            run(EXPERIMENTS[name], seed, logs=MODEL_LOGS, validation=validation, retrain=True)
+    return recorded(EXPERIMENTS[name], MODEL_LOGS, validation)
+
+
+@cache
+def test_images() -> Dataset:
+    """Load the test set, once."""
+    return load_data()[1]
+
+
+@cache
+def test_labels() -> np.ndarray:
+    """Return the classes of the test images: integers, shape (10000,)."""
+    return test_images().labels.numpy()
+
+
+@cache
+def validation_labels() -> np.ndarray:
+    """Return the classes of the images of the validation split: integers, shape (6000,)."""
+    return split(load_data()[0])[1].labels.numpy()

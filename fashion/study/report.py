@@ -1,0 +1,153 @@
+"""The README's generated parts and the study's figures, from the records; and whether they are stale."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from fashion import gallery, models, plotting
+from fashion.data import load_data
+from fashion.experiments import EXPERIMENTS, LEARNING_RATE_EPOCHS
+from fashion.figure_files import curve_paths, fingerprint, save, source_of
+from fashion.settings import MODEL_LOGS, ROOT, FashionError
+from fashion.study import answers, tables
+from fashion.study.diagnostics import summary
+from fashion.study.figures import FIGURES
+from fashion.study.loading import Study, load_study, test_labels, validation_labels
+from fashion.study.mistakes import confusion, most_confused
+
+README = ROOT / "README.md"
+
+
+def _results(study: Study, group: str) -> str:
+    groups = study.group(group)
+    runs = [run for each in groups.values() for run in each]
+    return f"{tables.markdown(tables.results(groups))}\n\n{tables.machines(runs)}."
+
+
+def _curves_of_rates(study: Study) -> str:
+    names = ("v1_5_5", "v1_5_5_BN", "v1_5_5_lrx2", "v1_5_5_lrx4", "v1_5_5_lrx8")
+    return _curve_table(study, dict(zip(names, ("No BN", "BN", "lrx2", "lrx4", "lrx8"), strict=True)))
+
+
+def _epochs_of_rates(study: Study) -> str:
+    arms = {f"{rate}, {title}": runs for title, rates in study.learning_rates.items() for rate, runs in rates.items()}
+    return tables.markdown(tables.reach(arms, epochs=LEARNING_RATE_EPOCHS))
+
+
+def _model(study: Study, name: str, curves: bool = True) -> str:
+    """Write a model's folded block: its source, its layers, its curves."""
+    model = EXPERIMENTS[name].model
+    network, factory = models.build(model), models.MODELS[model]
+    classes = (type(part) for part in network.modules() if type(part).__module__ == models.__name__)
+    source = "\n\n".join(map(inspect.getsource, dict.fromkeys([getattr(factory, "func", factory), *classes])))
+    title = "source, layers, curves" if curves else "source, layers"
+    parts = [
+        f"<details>\n<summary><b>{name}</b>: {title}</summary>\n",
+        f"```python\n{source.rstrip()}\n```\n",
+        f"```text\n{summary(network)}\n```\n",
+    ]
+    return "\n".join([*parts, *([_curve_table(study, {name: ""}), ""] if curves else []), "</details>"])
+
+
+def _curve_table(study: Study, titles: Mapping[str, str]) -> str:
+    """Set accuracy and loss curves side by side, a row for each experiment, with its title where it has one."""
+    rows = []
+    for name, title in titles.items():
+        row = {"": title} if title else {}
+        for metric, path in curve_paths(EXPERIMENTS[name], MODEL_LOGS).items():
+            image = f"![{name}, {metric}]({path.relative_to(ROOT).as_posix()})"
+            row[metric] = image if study[name] else "no complete run yet"
+        rows.append(row)
+    return tables.markdown(rows)
+
+
+# What stands between the markers of README.md, written from the study: a new part is one line here.
+BLOCKS: dict[str, Callable[[Study], str]] = {
+    "findings": answers.findings,
+    "results": partial(_results, group="published"),
+    "reproduction": answers.reproduction,
+    "v1": partial(_model, name="v1"),
+    "v1 answer": answers.v1,
+    "v1_5_5": partial(_model, name="v1_5_5", curves=False),
+    "v1_5_5 answer": answers.v1_5_5,
+    "v1_5_5_BN": partial(_model, name="v1_5_5_BN", curves=False),
+    "v1_5_5_BN answer": answers.batch_normalisation,
+    "curves": _curves_of_rates,
+    "learning rates": _epochs_of_rates,
+    "learning rates answer": answers.learning_rates,
+    "resnet18": partial(_model, name="resnet18"),
+    "resnet18 answer": answers.resnet18,
+    "variants": partial(_results, group="variants"),
+    "missed": answers.missed_by_all,
+    "fast": partial(_model, name="fast"),
+    "fast answer": answers.fast,
+    "fast recipes": lambda study: tables.markdown(tables.recipes(study.group("fast"))),
+    "times": lambda study: tables.markdown(tables.times(study.fast, test_labels())),
+    "ablations": lambda study: tables.markdown(tables.ablations(study.ablations, validation_labels())),
+    "confused": lambda study: tables.markdown(most_confused(confusion(test_labels(), study["fast"]))),
+    "final": partial(_model, name="final"),
+    "final answer": answers.final,
+}
+
+
+def write(readme: Path = README, logs: Path | str = MODEL_LOGS) -> list[Path]:
+    """Draw every figure and write every generated part of the README; return the files."""
+    study = load_study(logs)
+    text = with_blocks(readme, {name: partial(block, study) for name, block in BLOCKS.items()})
+    figures = [save(draw(), path, source) for path, source, draw in _figures(study, logs)]
+    readme.write_text(text, encoding="utf-8")
+    return [*figures, readme]
+
+
+def check(readme: Path = README, logs: Path | str = MODEL_LOGS) -> None:
+    """Compare the README and the figures with the records, and the figures with the code that draws them.
+
+    Raises:
+        FashionError: one of them is stale or missing.
+    """
+    study = load_study(logs)
+    text = with_blocks(readme, {name: partial(block, study) for name, block in BLOCKS.items()})
+    stale = [] if readme.read_text(encoding="utf-8") == text else [readme]
+    stale += [path for path, source, _ in _figures(study, logs) if source_of(path) != source]
+    if stale:
+        raise FashionError(f"not as the records have it: {', '.join(map(str, stale))}; `fashion report` writes it anew")
+
+
+def with_blocks(document: Path, blocks: Mapping[str, Callable[[], str]], command: str = "fashion report") -> str:
+    """Return the text of a document, with every block between its markers written anew.
+
+    Args:
+        document: has `<!-- name: written by `command` -->` before each block, and `<!-- /name -->` after it.
+        blocks: by name.
+        command: that writes them.
+
+    Raises:
+        FashionError: the document, or a marker, is missing.
+    """
+    if not document.exists():
+        raise FashionError(f"{document} is missing: run this in a clone of the repository")
+    text = document.read_text(encoding="utf-8")
+    for name, content in blocks.items():
+        begin, end = f"<!-- {name}: written by `{command}` -->", f"<!-- /{name} -->"
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not (found and closed):
+            raise FashionError(f"{document} has no place for its {name}: it lacks {begin} or {end}")
+        text = f"{before}{begin}\n{content()}\n{end}{after}"
+    return text
+
+
+def _figures(study: Study, logs: Path | str) -> Iterator[tuple[Path, str, Callable[[], Figure]]]:
+    """Yield each figure's path, the fingerprint of what it is drawn from, and the function that draws it."""
+    for experiment, runs in study.tested.items():
+        for metric, path in curve_paths(experiment, logs).items() if runs else ():
+            draw = partial(plotting.curves, experiment, runs, metric)
+            yield path, fingerprint(plotting.curves, runs, experiment), draw
+    folder = Path(logs) / "figures"
+    yield folder / "samples.png", fingerprint(gallery.samples, []), lambda: gallery.samples(load_data()[0])
+    for name, figure in FIGURES.items():
+        if runs := figure.runs(study):
+            yield folder / f"{name}.png", fingerprint(figure.draw, runs), partial(figure.draw, study)

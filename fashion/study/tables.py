@@ -1,0 +1,217 @@
+"""Tables of runs, as the README, the notebooks and the command line show them."""
+
+from collections.abc import Iterable, Mapping
+from statistics import median
+
+import numpy as np
+import pandas as pd
+
+from fashion.estimates import McNemar, epochs_to, mcnemar, mean_interval
+from fashion.experiments import Experiment
+from fashion.runs.record import Run
+from fashion.study.probabilities import accuracy, ensemble, mirrored
+from fashion.study.writing import one_more, percent, with_interval
+
+
+def results(groups: Mapping[Experiment, list[Run]]) -> pd.DataFrame:
+    """Tabulate runs of experiments, one row each; one that has neither runs nor a published accuracy is left out.
+
+    Accuracies are in percent, after the last epoch; the gap is the mean of ours minus the published one, in points;
+    "one more run" is where 95% of further runs would end. Seconds are medians over the epochs on each machine.
+    """
+    rows = [
+        {
+            "experiment": experiment.name,
+            "published": "" if experiment.published is None else f"{experiment.published:.1f}",
+            "ours": percent(runs),
+            "gap": _gap(experiment, runs),
+            "one more run": one_more(runs),
+            "n": len(runs),
+            "epochs": experiment.epochs,
+            "s/epoch": _seconds({name: [e.seconds for run in each for e in run.history] for name, each in _by(runs)}),
+        }
+        for experiment, runs in groups.items()
+        if runs or experiment.published is not None
+    ]
+    table = pd.DataFrame(rows)
+    return table.loc[:, (table != "").any()]
+
+
+def by_seed(groups: Mapping[str, list[Run]]) -> pd.DataFrame:
+    """Tabulate last-epoch accuracies in percent: a row for each group of runs, a column for each seed, their mean."""
+    table = pd.DataFrame({name: {f"seed {run.seed}": run.accuracy for run in runs} for name, runs in groups.items()}).T
+    return table.assign(mean=table.mean(axis=1)).round(2)
+
+
+def reach(
+    groups: Mapping[str, list[Run]], thresholds: Iterable[float] = (85, 90), epochs: int | None = None
+) -> pd.DataFrame:
+    """Tabulate how many epochs groups of runs need to a test accuracy, one row each: `3.40 ± 0.68 (5 of 5)`.
+
+    The mean is over the seeds that get there, which are counted beside it; its interval is shown from three on.
+
+    Args:
+        groups: runs of one recipe by name; one without runs is left out.
+        thresholds: in percent.
+        epochs: look at the first so many only. Default: all.
+    """
+    rows = []
+    for name, runs in groups.items():
+        if runs:
+            accuracies = [[epoch.test_accuracy for epoch in run.history[:epochs]] for run in runs]
+            last = [values[-1] for values in accuracies]
+            row = {"recipe": name, "n": len(runs)}
+            row |= {f"epochs to {level:g}%": _epochs_to(accuracies, level) for level in thresholds}
+            rows.append(row | {f"after {len(accuracies[0])} epochs, %": with_interval(last)})
+    return pd.DataFrame(rows)
+
+
+def compare(pairs: Mapping[str, tuple[list[Run], list[Run]]], labels: np.ndarray) -> pd.DataFrame:
+    """Tabulate how far pairs of groups of runs differ after the last epoch, on their common seeds; one row each.
+
+    "only first" and "only second" count the images that just one of the two has right, one number a seed, and p is
+    McNemar's: the probability of a split at least this uneven if both networks were equally good.
+
+    Args:
+        pairs: first and second by name; a pair without a common seed is left out.
+        labels: the actual classes of the images that the runs were evaluated on, shape (N,).
+    """
+    rows = []
+    for name, (first, second) in pairs.items():
+        if common := paired(first, second):
+            tests = [mcnemar(labels, one.predictions, other.predictions) for one, other in common]
+            rows.append(
+                {
+                    "first, second": name,
+                    "n": len(common),
+                    "second - first, points": difference(first, second),
+                    "only first": ", ".join(str(test.first_only) for test in tests),
+                    "only second": ", ".join(str(test.second_only) for test in tests),
+                    "p": ", ".join(map(_p, tests)),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def paired(first: list[Run], second: list[Run]) -> list[tuple[Run, Run]]:
+    """Pair the runs of two recipes that have the same seed, in the order of the seeds."""
+    others = {run.seed: run for run in second}
+    return [(run, others[run.seed]) for run in first if run.seed in others]
+
+
+def difference(first: list[Run], second: list[Run], epoch: int = 0) -> str:
+    """Write how far the second is above the first on their common seeds, in points, after an epoch; 0 is the last."""
+    pairs = paired(first, second)
+    gaps = [other.history[epoch - 1].test_accuracy - one.history[epoch - 1].test_accuracy for one, other in pairs]
+    return with_interval(gaps, "+.2f") if gaps else ""
+
+
+def recipes(experiments: Iterable[Experiment]) -> pd.DataFrame:
+    """Tabulate what recipes set, a column for each experiment; what none of them sets is left out."""
+    table = pd.DataFrame({each.name: each.recipe for each in experiments})
+    return table.loc[[any(value not in ("", (), 0) for value in row) for row in table.itertuples(index=False)]]
+
+
+def times(rows: Iterable[tuple[Experiment, list[Run]]], labels: np.ndarray) -> pd.DataFrame:
+    """Tabulate how long experiments train and how accurate they are then, one row for each machine.
+
+    Seconds are of training alone, without imports, loading and tests; accuracies in percent after the last epoch, once
+    from each image as it is, and once averaged with its mirror image. Means over n seeds, with intervals from three on;
+    "ensemble" is one number, of the probabilities of all seeds and both images averaged.
+
+    Args:
+        rows: experiments with runs that keep outputs.
+        labels: the actual classes of the test images, shape (N,).
+    """
+    return pd.DataFrame(
+        {
+            "experiment": experiment.name,
+            "network": experiment.model,
+            "epochs": experiment.epochs,
+            "seconds": with_interval([run.train_seconds for run in each], ".1f"),
+            "accuracy": percent(each),
+            "with mirror images": with_interval([accuracy(mirrored(run), labels) for run in each]),
+            "ensemble": f"{accuracy(ensemble(each), labels):.2f}" if len(each) > 1 else "",
+            "n": len(each),
+            "machine": machine,
+        }
+        for experiment, runs in rows
+        for machine, each in _by(runs)
+    )
+
+
+def ablations(groups: Mapping[str, list[Run]], labels: np.ndarray) -> pd.DataFrame:
+    """Tabulate what changes to a recipe do to its accuracy on the validation split: in percent, and as gaps in points.
+
+    A gap is the mean over the seeds that both have; p is McNemar's, one number a seed: the probability of a split at
+    least this uneven if both networks were equally good.
+
+    Args:
+        groups: first the recipe's own validation runs, then those of each change; a change without runs is left out.
+        labels: the actual classes of the images of the validation split, shape (N,).
+    """
+    base = next(iter(groups.values()))
+    rows = []
+    for title, runs in groups.items():
+        if runs:
+            pairs = paired(base, runs) if runs is not base else []
+            rows.append(
+                {
+                    "recipe": title,
+                    "validation": percent(runs),
+                    "gap": difference(base, runs) if pairs else "",
+                    "p": ", ".join(_p(mcnemar(labels, one.predictions, other.predictions)) for one, other in pairs),
+                    "n": len(runs),
+                    "train": with_interval([run.history[-1].train_accuracy for run in runs]),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def machines(runs: Iterable[Run]) -> str:
+    """Explain the short names of the machines that runs ran on: "Xeon: Intel(R) Xeon(R) Processor (AMX), 2 threads"."""
+    found: dict[str, list[str]] = {}
+    for run in runs:
+        for name, hardware in zip(
+            run.record.machine.split(" then "), run.record.provenance.hardware.split(", then "), strict=True
+        ):
+            if hardware not in found.setdefault(name, []):
+                found[name].append(hardware)
+    return "; ".join(f"**{name}**: {' or '.join(found[name])}" for name in sorted(found))
+
+
+def markdown(rows: list[dict] | pd.DataFrame) -> str:
+    """Write a table in Markdown."""
+    return pd.DataFrame(rows).astype(object).fillna("").to_markdown(index=False, disable_numparse=True)
+
+
+def _by(runs: list[Run]) -> list[tuple[str, list[Run]]]:
+    """Group runs by machine, in the order of their seeds."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.record.machine, []).append(run)
+    return list(groups.items())
+
+
+def _seconds(machines: dict[str, list[float]]) -> str:
+    """Write the median for each machine: `80 Xeon, 1.3 H200`."""
+    return ", ".join(
+        f"{median(values):.{'1' if median(values) < 10 else '0'}f} {name}" for name, values in machines.items()
+    )
+
+
+def _p(test: McNemar) -> str:
+    return f"{test.p:.2g}" if test.p else "< 1e-300"
+
+
+def _epochs_to(accuracies: list[list[float]], threshold: float) -> str:
+    found = [epochs_to(values, threshold) for values in accuracies]
+    there = [epoch for epoch in found if epoch is not None]
+    mean = with_interval(there) + " " if there else ""
+    return f"{mean}({len(there)} of {len(found)})"
+
+
+def _gap(experiment: Experiment, runs: list[Run]) -> str:
+    if not runs or experiment.published is None:
+        return ""
+    return f"{mean_interval([run.accuracy for run in runs])[0] - experiment.published:+.2f}"

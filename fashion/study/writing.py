@@ -1,0 +1,30 @@
+"""Measurements in words."""
+
+from fashion.estimates import mean_interval, prediction_interval
+from fashion.runs.record import Run
+
+
+def with_interval(values: list[float], form: str = ".2f") -> str:
+    """Write the mean of measurements, one a seed, from three on with its 95% t-interval: `10.00 ± 0.00`."""
+    mean, half = mean_interval(values)
+    return f"{mean:{form}} ± {half:.2f}" if len(values) >= 3 else f"{mean:{form}}"
+
+
+def percent(runs: list[Run]) -> str:
+    """Write the mean last-epoch accuracy in percent, from three seeds on with its 95% interval: `10.00 ± 0.00`."""
+    return with_interval([run.accuracy for run in runs]) if runs else ""
+
+
+def one_more(runs: list[Run]) -> str:
+    """Write where 95% of further runs would end, in percent, from three seeds on: `91.5 to 93.0`."""
+    if len(runs) < 3:
+        return ""
+    low, high = prediction_interval([run.accuracy for run in runs])
+    return f"{max(low, 0):.1f} to {min(high, 100):.1f}"
+
+
+def seed_list(runs: list[Run]) -> str:
+    """Write the seeds of runs as the command line takes them: `0-4`, or `0,2,5` where one is missing."""
+    numbers = [run.seed for run in runs]
+    gapless = len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1))
+    return f"{numbers[0]}-{numbers[-1]}" if gapless else ",".join(map(str, numbers))
