@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import fashion
 from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.settings import MODEL_LOGS, ROOT, RUNS, SHIPPED, FashionError, Paused, quick, writable
 
@@ -21,15 +22,10 @@ if TYPE_CHECKING:
     from fashion.history import Epoch
     from fashion.runs.record import Run
 
-app = typer.Typer(
-    help="A small, honest, reproducible deep-learning study of Fashion-MNIST.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(help=fashion.__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _UsageError = typer.BadParameter.__base__  # click's, which newer typers carry inside
 
-Device = Annotated[str | None, typer.Option(help="Such as cpu or cuda.", show_default="an accelerator, else cpu")]
+_IN_RUNS = "Folder of the runs"
 Weights = Annotated[Path, typer.Option(help="Of a run that keeps them.", show_default="the network that is shipped")]
 
 
@@ -59,11 +55,11 @@ def run_command_line(arguments: list[str] | None = None) -> int:
 
 @app.command("list")
 def list_command(
-    logs: Annotated[Path, typer.Option(help="Folder of runs.", show_default="model_logs")] = MODEL_LOGS,
+    logs: Annotated[Path, typer.Option(help=f"{_IN_RUNS}.", show_default="model_logs")] = MODEL_LOGS,
 ) -> None:
     """List every experiment and every recorded run: model, recipe, seeds, and mean accuracy in percent."""
     from fashion.runs.record import read_runs
-    from fashion.study.writing import percent, seed_list
+    from fashion.study.writing import in_words, percent, seed_list
 
     if not logs.is_dir():
         raise FashionError(f"there is no folder {logs}")
@@ -75,7 +71,7 @@ def list_command(
         {
             "experiment": experiment.name,
             "model": " + ".join((experiment.model, *experiment.changes)),
-            "recipe": _recipe(experiment),
+            "recipe": in_words(experiment),
             "seeds": seed_list(tested or validated),
             "test": percent(tested),
             "validation": percent(validated),
@@ -88,17 +84,12 @@ def list_command(
 def run_command(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Experiments; `fashion list` names them.")],
     seeds: Annotated[str, typer.Option(help="Such as 0-4 or 0,2.")] = "0",
-    epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training images.", show_default="the recipe's")
-    ] = None,
-    device: Device = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images. Default: the recipe's.")] = None,
+    device: Annotated[str | None, typer.Option(help="Such as cpu or cuda. Default: an accelerator, else cpu.")] = None,
     data: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the dataset.", exists=True, show_default="$FASHION_DATA, else data"),
+        Path | None, typer.Option(exists=True, help="Folder of the dataset. Default: $FASHION_DATA, else data.")
     ] = None,
-    logs: Annotated[
-        Path, typer.Option(help="Folder to record in; model_logs is the study's.", show_default="runs")
-    ] = RUNS,
+    logs: Annotated[Path, typer.Option(help=f"{_IN_RUNS}; model_logs is the study's.", show_default="runs")] = RUNS,
     validation: Annotated[
         bool, typer.Option("--validation", help="Hold 6,000 training images out to evaluate on, not the test set.")
     ] = False,
@@ -109,8 +100,7 @@ def run_command(
     retrain: Annotated[bool, typer.Option("--retrain", help="Train again what is recorded.")] = False,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")] = 1,
     max_minutes: Annotated[
-        float,
-        typer.Option(min=0, help="Stop after an epoch, one at least, before this time is up.", show_default="no limit"),
+        float, typer.Option(min=0, help="Stop before this time is up, after one epoch at least.")
     ] = math.inf,
 ) -> None:
     """Train experiments, or load what is recorded of them, and compare them with the study's record.
@@ -141,13 +131,12 @@ def run_command(
     }
     rows, figures = [], []
     unit = "% of validation" if validation else "%"
-    end = (experiments[-1], numbers[-1])
     for experiment in experiments:
-        trained = [_run_seed(experiment, seed, options, last=(experiment, seed) == end) for seed in numbers]
+        last_of_all = numbers[-1] if experiment is experiments[-1] else None
+        trained = [_run_seed(experiment, seed, options, last=seed == last_of_all) for seed in numbers]
         mine = recorded(experiment, writable(logs), validation) or trained
         figures += save_curves(experiment, mine, logs / "validation" if validation else logs)
-        as_recorded = experiment == EXPERIMENTS[experiment.name]  # not with another number of epochs
-        study = recorded(experiment, MODEL_LOGS, validation) if as_recorded else []
+        study = recorded(experiment, MODEL_LOGS, validation)  # none, with another number of epochs
         rows.append(
             {
                 "experiment": experiment.name,
@@ -161,9 +150,7 @@ def run_command(
         )
     _show(rows)
     if quick():
-        typer.echo(
-            "\nA rehearsal on 256 images (FASHION_QUICK is set): it says nothing, and the project keeps none of it."
-        )
+        typer.echo("\nA rehearsal on 256 images (FASHION_QUICK is set), of which the project keeps nothing.")
     typer.echo("\nPlots:")
     for figure in figures:
         typer.echo(f"  {figure.relative_to(Path.cwd()) if figure.is_relative_to(Path.cwd()) else figure}")
@@ -173,7 +160,7 @@ def run_command(
 def compare_command(
     first: Annotated[str, typer.Argument(help="An experiment, or a folder of runs such as runs/model_v1_logs.")],
     second: Annotated[str, typer.Argument(help="Another.")],
-    logs: Annotated[Path, typer.Option(help="Folder of the runs of experiments.", show_default="runs")] = RUNS,
+    logs: Annotated[Path, typer.Option(help=f"{_IN_RUNS} of experiments.", show_default="runs")] = RUNS,
 ) -> None:
     """Compare two experiments' recorded runs: on the same seeds, and on the same test images."""
     from fashion.runs.record import read_runs, recorded
@@ -185,17 +172,12 @@ def compare_command(
         read_runs(Path(each)) if Path(each).is_dir() else recorded(_experiment(each, None), logs)
         for each in (first, second)
     ]
-    for each, runs in zip((first, second), groups, strict=True):
-        if not runs:
-            raise FashionError(f"there is no run of {each} in {logs}")
-        typer.echo(f"{each}: {percent(runs)}% after {runs[0].record.experiment.epochs} epochs, n = {len(runs)}")
     labels = test_labels()
-    if any(len(run.predictions) != len(labels) for runs in groups for run in runs):
-        raise FashionError("only runs that were evaluated on all test images can be compared")
-    table = compare({f"{first}, {second}": tuple(groups)}, labels)
-    if table.empty:
-        raise FashionError("they have no seed in common")
-    _show(table.to_dict("records"))
+    for each, runs in zip((first, second), groups, strict=True):
+        if not runs or any(len(run.predictions) != len(labels) for run in runs):
+            raise FashionError(f"there are no runs of {each} in {logs} that were evaluated on all test images")
+        typer.echo(f"{each}: {percent(runs)}% after {runs[0].record.experiment.epochs} epochs, n = {len(runs)}")
+    _show(compare({f"{first}, {second}": tuple(groups)}, labels).to_dict("records"))
 
 
 @app.command("predict")
@@ -206,14 +188,14 @@ def predict_command(
 ) -> None:
     """Say which of the ten classes each picture shows: one garment, photo or drawing, on a plain background."""
     from fashion.inference.classifier import load_classifier, predict
+    from fashion.inference.pictures import picture_files
 
     classifier = load_classifier(weights)
     found: list[dict] = []
     failed = 0
     for path in paths:
-        files = _files(path)
-        if not files:
-            failed = _complain(f"there is no file in {path}", 2)
+        files = picture_files(path)
+        failed = failed if files else _complain(f"there is no file in {path}", 2)
         for file in files:
             try:
                 label, probabilities = predict(file, classifier)
@@ -270,23 +252,6 @@ def _experiment(name: str, epochs: int | None) -> Experiment:
     if epochs < 1:
         raise FashionError(f"--epochs must be at least 1, not {epochs}: leave it out for the recipe's own")
     return replace(experiment, epochs=epochs, published=None)
-
-
-def _recipe(experiment: Experiment) -> str:
-    """Say in a few words what an experiment's recipe is, and how it differs from what `EXPERIMENTS` has."""
-    words = [f"{experiment.epochs} epochs, lr {experiment.lr:g}"]
-    words += [f"momentum {experiment.momentum:g}"] if experiment.momentum else []
-    words += [" ".join(map(str, experiment.optimiser))] if experiment.optimiser != "sgd" else []
-    study = EXPERIMENTS.get(experiment.name, experiment)
-    words += [f"({each})" for each in study.differences(experiment)]
-    return ", ".join(words)
-
-
-def _files(path: Path) -> list[Path]:
-    """Return a file, or list those in a folder, in order of their names."""
-    if not path.is_dir():
-        return [path]
-    return sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith("."))
 
 
 def _numbers(seeds: str) -> list[int]:

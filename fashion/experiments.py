@@ -18,8 +18,16 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float)
 
 
+def _share(value: object) -> bool:
+    return _number(value) and 0 <= value < 1
+
+
 def _choice(value: object) -> bool:
     return isinstance(value, str) or (isinstance(value, tuple) and len(value) > 0 and isinstance(value[0], str))
+
+
+def _choices(value: object) -> bool:
+    return isinstance(value, tuple) and all(map(_choice, value))
 
 
 # What the fields of a recipe can be, and in words.
@@ -27,17 +35,9 @@ _VALUES = (
     (("epochs", "batch_size"), lambda value: isinstance(value, int) and value > 0, "a positive whole number"),
     (("lr",), lambda value: _number(value) and value > 0, "a positive number"),
     (("weight_decay",), lambda value: _number(value) and value >= 0, "a number from 0 on"),
-    (
-        ("momentum", "label_smoothing", "averaging"),
-        lambda value: _number(value) and 0 <= value < 1,
-        "from 0 to below 1",
-    ),
+    (("momentum", "label_smoothing", "averaging"), _share, "from 0 to below 1"),
     (("optimiser",), _choice, "a name, or a name and its parameters, such as ('muon', 0.05)"),
-    (
-        ("changes", "augment"),
-        lambda value: isinstance(value, tuple) and all(map(_choice, value)),
-        "a tuple of names, such as ('flip',)",
-    ),
+    (("changes", "augment"), _choices, "a tuple of names, such as ('flip',)"),
 )
 
 
@@ -123,15 +123,9 @@ def chosen(
 ) -> tuple[_Entry, list]:
     """Return what a table has under the name of a choice, and the parameters of the choice.
 
-    Args:
-        choice: a name, or a tuple of a name and its parameters.
-        table: what there is to choose from.
-        kind: what that is, for the message.
-        module: the file that has the table, likewise.
-        given: how many arguments the entry takes before the parameters; None for entries that take none.
-
     Raises:
-        FashionError: the table has no such name, or the entry takes other parameters.
+        FashionError: the table, of a kind of things and in a module, has no such name, or the entry takes other
+            parameters after the arguments that it is given; None stands for an entry that takes no parameters.
     """
     name, *parameters = (choice,) if isinstance(choice, str) else choice
     if name not in table:

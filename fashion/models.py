@@ -17,7 +17,15 @@ from fashion.experiments import chosen
 from fashion.settings import FashionError
 
 
-class NeuralNetwork_v1(nn.Module):
+class FeaturesThenClassifier(nn.Module):
+    """Maps images to features, by `features`, and these to one value per class, by `classifier`."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images, shape (B, 1, 28, 28), to probabilities or logits, shape (B, 10)."""
+        return self.classifier(self.features(images))
+
+
+class NeuralNetwork_v1(FeaturesThenClassifier):
     """Two convolutions of a single channel and three linear layers: the pipeline test, 39,358 parameters.
 
     Ends in a softmax, though the loss it is trained with applies one of its own; so did the published network.
@@ -41,12 +49,8 @@ class NeuralNetwork_v1(nn.Module):
             nn.Softmax(dim=1),
         )
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images, shape (B, 1, 28, 28), to class probabilities, shape (B, 10)."""
-        return self.classifier(self.features(images))
 
-
-class NeuralNetwork_v1_5_5(nn.Module):
+class NeuralNetwork_v1_5_5(FeaturesThenClassifier):
     """Six convolutions at full resolution and three linear layers: 25,993,898 parameters, most of them in one layer.
 
     Ends in a softmax, as `NeuralNetwork_v1` does.
@@ -75,12 +79,8 @@ class NeuralNetwork_v1_5_5(nn.Module):
             nn.Softmax(dim=1),
         )
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images, shape (B, 1, 28, 28), to class probabilities, shape (B, 10)."""
-        return self.classifier(self.features(images))
 
-
-class NeuralNetwork_v1_5_5_BN(nn.Module):
+class NeuralNetwork_v1_5_5_BN(FeaturesThenClassifier):
     """`NeuralNetwork_v1_5_5` with batch normalisation before each ReLU: 25,994,986 parameters.
 
     Batch normalisation: Ioffe and Szegedy, 2015, https://arxiv.org/abs/1502.03167.
@@ -114,10 +114,6 @@ class NeuralNetwork_v1_5_5_BN(nn.Module):
             nn.Softmax(dim=1),
         )
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images, shape (B, 1, 28, 28), to class probabilities, shape (B, 10)."""
-        return self.classifier(self.features(images))
-
 
 def resnet18() -> ResNet:
     """Build torchvision's ResNet-18 with a stem for one channel and a head for ten classes: 11,175,370 parameters.
@@ -130,7 +126,7 @@ def resnet18() -> ResNet:
     return network
 
 
-class FastNetwork(nn.Module):
+class FastNetwork(FeaturesThenClassifier):
     """Three stages of two convolutions, each at half the resolution of the one before, then a maximum over pixels.
 
     After the network of airbench94, Jordan, 2024, https://arxiv.org/abs/2404.00498, for one channel and without its
@@ -167,12 +163,8 @@ class FastNetwork(nn.Module):
             nn.GELU(),
         ]
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images, shape (B, 1, 28, 28), to logits, shape (B, 10)."""
-        return self.classifier(self.features(images))
 
-
-class WideResNet(nn.Module):
+class WideResNet(FeaturesThenClassifier):
     """A wide residual network with pre-activation: three groups of blocks, at 28 x 28, 14 x 14 and 7 x 7 pixels.
 
     Zagoruyko and Komodakis, 2016, https://arxiv.org/abs/1605.07146. It returns logits.
@@ -204,10 +196,6 @@ class WideResNet(nn.Module):
             nn.Flatten(),
         )
         self.classifier = nn.Linear(channels[-1], 10)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images, shape (B, 1, 28, 28), to logits, shape (B, 10)."""
-        return self.classifier(self.features(images))
 
 
 class _WideBlock(nn.Module):
@@ -303,7 +291,7 @@ def build(model: str, changes: tuple[str, ...] = (), pretrained: str = "") -> nn
         pretrained: the weights to start from, a key of `PRETRAINED`; "" for random ones.
 
     Raises:
-        FashionError: there is no such model, change or weights.
+        FashionError: there is no such thing.
     """
     here = "fashion/models.py"
     network = chosen(model, MODELS, "model", here)[0]()

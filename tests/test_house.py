@@ -102,7 +102,7 @@ def test_only_the_room_of_runs_opens_their_files():
 
 
 def test_one_module_of_the_study_loads_runs():
-    given = {"Run", "Record"}
+    given = {"Run", "Record", "short_name"}
     for module, path in in_room("study").items():
         taken = {name for imported, name in imports(path) if imported.startswith("fashion.runs")}
         assert taken <= given or module == "fashion.study.loading", module

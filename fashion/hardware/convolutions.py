@@ -63,11 +63,10 @@ def shorten(network: nn.Module) -> bool:
     Returns:
         Whether there are any.
     """
-    one_pixel = []
+    sizes: dict[nn.Module, set] = {}  # more than one where a layer is used more than once
 
     def note(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
-        if output.shape[-2:] == (1, 1):
-            one_pixel.append(layer)
+        sizes.setdefault(layer, set()).add(output.shape[-2:])
 
     candidates = [layer for layer in network.modules() if type(layer) is nn.Conv2d and _can_be_short(layer)]
     hooks = [layer.register_forward_hook(note) for layer in candidates]
@@ -80,6 +79,7 @@ def shorten(network: nn.Module) -> bool:
             layer.training = mode
         for hook in hooks:
             hook.remove()
+    one_pixel = [layer for layer, found in sizes.items() if found == {(1, 1)}]
     for layer in one_pixel:
         layer.__class__ = _ShortConv2d
     return bool(one_pixel)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _CHOSEN_BY_USER = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _WAITING_CHOSEN_BY_USER = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-_SPINS = "2000"  # of GNU's OpenMP, which by default are 300,000
+SPINS = "2000"  # of GNU's OpenMP, which by default are 300,000
 
 
 def wait_briefly() -> None:
@@ -24,7 +24,7 @@ def wait_briefly() -> None:
     https://gcc.gnu.org/onlinedocs/libgomp/GOMP_005fSPINCOUNT.html
     """
     if not any(name in os.environ for name in _WAITING_CHOSEN_BY_USER):
-        os.environ["GOMP_SPINCOUNT"] = _SPINS
+        os.environ["GOMP_SPINCOUNT"] = SPINS
 
 
 @contextmanager

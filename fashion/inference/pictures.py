@@ -14,6 +14,13 @@ SIZE = 28
 _CLOSE = 0.05  # to the background, as a share of the whole range: what is closer is trimmed
 
 
+def picture_files(path: Path) -> list[Path]:
+    """Return a file, or list those in a folder, in order of their names."""
+    if not path.is_dir():
+        return [path]
+    return sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith("."))
+
+
 def read_picture(path: Path | str) -> Image.Image:
     """Read an image file of any format that Pillow reads, upright as its camera was held.
 

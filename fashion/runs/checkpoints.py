@@ -102,7 +102,9 @@ def _restore_optimiser(optimiser: Optimizer, state: dict) -> None:
     the steps are computed is for the device, too, and not for the checkpoint, to say.
     """
     here = [dict(group) for group in optimiser.param_groups]
-    optimiser.load_state_dict(state)
+    how = [{name: ours[name] for name in ("fused", "foreach", "capturable") if name in ours} for ours in here]
+    groups = [theirs | ours for theirs, ours in zip(state["param_groups"], how, strict=True)]
+    optimiser.load_state_dict(state | {"param_groups": groups})  # which has a device count steps if `capturable` is true
     for weights, values in optimiser.state.items():
         for name, value in values.items():
             if isinstance(value, Tensor) and value.shape == weights.shape:
@@ -110,4 +112,3 @@ def _restore_optimiser(optimiser: Optimizer, state: dict) -> None:
     for group, ours in zip(optimiser.param_groups, here, strict=True):
         saved = float(group["lr"])
         group["lr"] = ours["lr"].fill_(saved) if isinstance(ours["lr"], Tensor) else saved
-        group |= {name: ours[name] for name in ("fused", "foreach", "capturable") if name in ours}

@@ -1,1 +1,207 @@
-"""stub"""
+"""What the study found, in sentences whose numbers are computed from its runs: for the README and the notebooks."""
+
+from statistics import fmean, median
+
+from fashion.estimates import epochs_to, prediction_interval
+from fashion.experiments import EXPERIMENTS, LEARNING_RATE_EPOCHS
+from fashion.runs.record import Run
+from fashion.study.loading import Study, test_labels
+from fashion.study.mistakes import missed, votes
+from fashion.study.probabilities import accuracy, mirrored
+from fashion.study.tables import difference, paired
+from fashion.study.writing import percent, with_interval
+
+BEST_PUBLISHED = 96.41  # Foret et al., 2020, https://arxiv.org/abs/2010.01412, table 5: Shake-Shake + SAM, mean of five
+
+
+def findings(study: Study) -> str:
+    """List what was found, a line each, with links to the notebooks that show it."""
+    inside, outside, _ = _agreement(study)
+    hold = f"{len(inside)} of {len(inside) + len(outside)}" if outside else f"All {len(inside)}"
+    rates = study.learning_rates["with batch normalisation"]
+    slow, quick = (_mean(rates[rate], LEARNING_RATE_EPOCHS) for rate in ("0.001", "0.008"))
+    gain = difference(study["resnet18_scratch"], study["resnet18"]).removeprefix("+")
+    muon, gpu = study["fast_95_muon"], study.on_gpu[EXPERIMENTS["fast"]]
+    lines = [
+        (
+            f"**{hold} published accuracies hold.** One, 72.8%, is a draw: ours end {_span(study['v1_5_5'])}",
+            "00_results",
+        ),
+        (
+            "**A doubled softmax stalls learning.** Without it `v1_5_5` ends at "
+            f"{_mean(study['v1_5_5_logits']):.1f}%, not {_mean(study['v1_5_5']):.1f}%",
+            "02_v1_5_5",
+        ),
+        (
+            f"**Batch normalisation bears 8 times the learning rate**: {quick:.1f}%, not {slow:.1f}%, in ten epochs",
+            "04_learning_rate",
+        ),
+        (
+            f"**ImageNet is worth {gain} points** at 28 x 28: {_mean(study['resnet18']):.1f}%, not "
+            f"{_mean(study['resnet18_scratch']):.1f}%",
+            "05_resnet18",
+        ),
+        (
+            f"**{_mean(study['fast']):.1f}% takes {_duration(study['fast'])}** of two CPU cores, {_duration(gpu)} of an "
+            f"H200; {_mean(muon):.1f}% takes {_duration(muon)}",
+            "06_fast_model",
+        ),
+        (
+            f"**The final model ends at {_mean(study['final']):.1f}%**, {_against_best(study['final'])} "
+            f"{BEST_PUBLISHED}% that others report",
+            "07_final_model",
+        ),
+    ]
+    return "\n".join(f"- {line}. [{name}](notebooks/{name}.ipynb)" for line, name in lines)
+
+
+def reproduction(study: Study) -> str:
+    """Say which published accuracies lie where one more run of ours would end."""
+    inside, outside, few = (", ".join(f"`{name}`" for name in names) for names in _agreement(study))
+    text = f"The published accuracy lies where 95% of further runs of ours would end: {inside or 'none'}."
+    text += f" It lies outside: {outside}." if outside else ""
+    text += f" Too few seeds to tell: {few}." if few else ""
+    return f"{text} For `v1_5_5` that is a weak test: its seeds end {_span(study['v1_5_5'])}."
+
+
+def v1(study: Study) -> str:
+    """Say why v1 stays at chance level, and what repairs it."""
+    alone = [_mean(study[name]) for name in ("v1_logits", "v1_identity", "v1_lrx10", "v1_momentum")]
+    return (
+        f"`v1` ends at {_mean(study['v1']):.1f}%, as the published run did. Its two convolutions of one channel hide the "
+        "images, and its softmax, to which `CrossEntropyLoss` adds another, takes nine tenths of every gradient. Each of "
+        f"four changes alone leaves it near there: {min(alone):.1f} to {max(alone):.1f}% on average. Three together, "
+        "`v1_fixed`, take every seed above 80%: no softmax in the model, convolutions that start by passing their input "
+        f"on, and momentum 0.9. It ends at {percent(study['v1_fixed'])}%."
+    )
+
+
+def v1_5_5(study: Study) -> str:
+    """Say what the published accuracy of v1_5_5 is worth, and why the network learns late."""
+    runs = study["v1_5_5"]
+    ends = ", ".join(f"{accuracy:.1f}" for accuracy in sorted(run.accuracy for run in runs))
+    left = _epochs(runs, 11)  # a seed at chance level stays at 10%
+    return (
+        f"The published 72.8% is one draw from a wide range: our seeds end at {ends}%. Each stays at chance level for "
+        f"{min(left) - 1} to {max(left) - 1} of the 25 epochs, and the recipe ends while some are still on their way. The "
+        "model's softmax before a loss that applies its own holds them there: without it, as `v1_5_5_logits`, the same "
+        f"network ends at {percent(study['v1_5_5_logits'])}%."
+    )
+
+
+def batch_normalisation(study: Study) -> str:
+    """Say how much of the gain of batch normalisation is its own."""
+    bn, logits, both = (study[name] for name in ("v1_5_5_BN", "v1_5_5_logits", "v1_5_5_BN_logits"))
+    return (
+        f"With batch normalisation the network ends at {percent(bn)}%, without it at {percent(study['v1_5_5'])}%. Taking "
+        "the softmax out of the model closes most of that gap, too: after 25 epochs batch normalisation is "
+        f"{difference(logits, bn, 25)} points ahead of it. Both together reach 90% after {_counts(_epochs(both, 90))} "
+        f"epochs, batch normalisation alone after {_counts(_epochs(bn, 90))}; after 40 they end alike, at "
+        f"{percent(both)}% (n = {len(both)}) and {percent(bn)}%."
+    )
+
+
+def learning_rates(study: Study) -> str:
+    """Say what higher learning rates do with batch normalisation and without."""
+    with_bn, without = study.learning_rates.values()
+    gain = difference(with_bn["0.001"], with_bn["0.008"], LEARNING_RATE_EPOCHS)
+    left = {rate: _epochs(runs, 25, LEARNING_RATE_EPOCHS) for rate, runs in without.items()}
+    best = max(_mean(runs, LEARNING_RATE_EPOCHS) for runs in without.values())
+    worst = min(_mean(runs, LEARNING_RATE_EPOCHS) for runs in with_bn.values())
+    counts = ", ".join(f"{len(epochs)} of {len(without[rate])} at {rate}" for rate, epochs in left.items())
+    return (
+        f"With batch normalisation a higher rate learns faster and is still ahead after ten epochs: 0.008 is {gain} points "
+        f"above 0.001, and {difference(with_bn['0.002'], with_bn['0.008'])} above 0.002. Without it a higher rate leaves "
+        f"chance level sooner: within ten epochs {counts} pass 25%. So the gain needs no batch normalisation, but the "
+        f"best rate without it ends at {best:.1f}% on average, the worst with it at {worst:.1f}%."
+    )
+
+
+def resnet18(study: Study) -> str:
+    """Say what ResNet-18 owes to ImageNet."""
+    pretrained, scratch = study["resnet18"], study["resnet18_scratch"]
+    gaps = [one.accuracy - other.accuracy for one, other in paired(pretrained, scratch)]
+    trained = [fmean(run.history[-1].train_accuracy for run in runs) for runs in (pretrained, scratch)]
+    return (
+        f"From ImageNet weights ResNet-18 ends at {percent(pretrained)}% (published: 89.9%), from random ones at "
+        f"{percent(scratch)}%. The pretrained network is ahead with {sum(gap > 0 for gap in gaps)} of {len(gaps)} seeds, "
+        f"by {min(gaps):.1f} to {max(gaps):.1f} points, {median(gaps):.1f} in the median. Both overfit: in training they "
+        f"end at {trained[0]:.1f} and {trained[1]:.1f}%."
+    )
+
+
+def fast(study: Study) -> str:
+    """Say how soon an accuracy is reached."""
+    rows = (f"`{each.name}` {percent(runs)}% in {_duration(runs)} on {_where(runs)}" for each, runs in study.fast)
+    return f"Accuracy on the test images as they are, and seconds of training alone: {'; '.join(rows)}."
+
+
+def final(study: Study) -> str:
+    """Say how far the final model gets, and what its history shows."""
+    runs = study["final"]
+    history = runs[0].history
+    least, best = min(history, key=lambda each: each.test_loss), max(history, key=lambda each: each.test_accuracy)
+    averaged = with_interval([accuracy(mirrored(run), test_labels()) for run in runs])
+    return (
+        f"`final` ends at {percent(runs)}% (n = {len(runs)}), {_against_best(runs)} {BEST_PUBLISHED}% that others report, "
+        f"and at {averaged}% if each image is averaged with its mirror image. Seed {runs[0].seed} overfits: after epoch "
+        f"{least.epoch} its test loss rises from {least.test_loss:.3f} to {history[-1].test_loss:.3f}, its test accuracy "
+        f"falls from {best.test_accuracy:.2f} (epoch {best.epoch}) to {history[-1].test_accuracy:.2f}%, while the "
+        f"training accuracy rises from {least.train_accuracy:.1f} to {history[-1].train_accuracy:.1f}%."
+    )
+
+
+def missed_by_all(study: Study) -> str:
+    """Say how many test images every run gets wrong, and list the runs."""
+    runs, labels = study.learner_runs, test_labels()
+    wrong = missed(labels, runs)
+    agreed = int((votes(runs)[wrong].max(axis=1) == len(runs)).sum())
+    names = ", ".join(f"{experiment.name} ({len(each)})" for experiment, each in study.learners.items())
+    return (
+        f"{len(wrong)} of the {len(labels):,} test images are given a wrong class by every one of {len(runs)} runs, "
+        f"and {agreed} of them the same wrong class by all. The runs: {names}."
+    )
+
+
+def _agreement(study: Study) -> tuple[list[str], list[str], list[str]]:
+    """Sort the published experiments: inside the range of one more run, outside it, or with too few seeds to tell."""
+    places: tuple[list[str], list[str], list[str]] = ([], [], [])
+    for experiment, runs in study.group("published").items():
+        low, high = prediction_interval([run.accuracy for run in runs]) if len(runs) >= 3 else (0, 0)
+        place = 2 if len(runs) < 3 else 0 if low <= experiment.published <= high else 1
+        places[place].append(experiment.name)
+    return places
+
+
+def _against_best(runs: list[Run]) -> str:
+    return "above the" if _mean(runs) > BEST_PUBLISHED else "below the"
+
+
+def _mean(runs: list[Run], epoch: int = 0) -> float:
+    """Return the mean accuracy in percent after an epoch; 0 is the last."""
+    return fmean(run.history[epoch - 1].test_accuracy for run in runs)
+
+
+def _epochs(runs: list[Run], threshold: float, epochs: int | None = None) -> list[int]:
+    """List the epochs after which runs pass a threshold in percent, those left out that do not."""
+    found = (epochs_to([each.test_accuracy for each in run.history[:epochs]], threshold) for run in runs)
+    return [epoch for epoch in found if epoch]
+
+
+def _counts(numbers: list[int]) -> str:
+    return f"{min(numbers)}" if min(numbers) == max(numbers) else f"{min(numbers)} to {max(numbers)}"
+
+
+def _span(runs: list[Run]) -> str:
+    accuracies = [run.accuracy for run in runs]
+    return f"between {min(accuracies):.0f} and {max(accuracies):.0f}%"
+
+
+def _duration(runs: list[Run]) -> str:
+    seconds = fmean(run.train_seconds for run in runs)
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _where(runs: list[Run]) -> str:
+    machine = runs[0].record.machine
+    return f"an {machine}" if runs[0].record.provenance.device == "cuda" else f"two cores of a {machine}"

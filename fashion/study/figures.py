@@ -1,7 +1,7 @@
 """The figures of the study, each drawn from its recorded runs."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -36,11 +36,11 @@ def draw_learning_rates(study: Study) -> Figure:
     return plotting.side_by_side(study.learning_rates, LEARNING_RATE_EPOCHS, "learning rate")
 
 
-def draw_confusion(study: Study) -> Figure:
-    """Draw the confusion matrix of the best experiment, averaged over its seeds."""
-    best = study.best
-    matrix = confusion(test_labels(), study[best.name])
-    return plotting.heatmap(matrix, CLASSES, CLASSES, f"class given by {best.name}", "actual class")
+def draw_confusion(study: Study, name: str = "") -> Figure:
+    """Draw the confusion matrix of an experiment, averaged over its seeds; by default of the best published one."""
+    name = name or study.best.name
+    matrix = confusion(test_labels(), study[name])
+    return plotting.heatmap(matrix, CLASSES, CLASSES, f"class given by {name}", "actual class")
 
 
 def draw_classes(study: Study) -> Figure:
@@ -65,12 +65,6 @@ def draw_times(study: Study) -> Figure:
     return plotting.accuracy_against_time(groups, PUBLISHED)
 
 
-def draw_fast_confusion(study: Study) -> Figure:
-    """Draw the confusion matrix of `fast`, averaged over its seeds."""
-    matrix = confusion(test_labels(), study["fast"])
-    return plotting.heatmap(matrix, CLASSES, CLASSES, "class given by fast", "actual class")
-
-
 def draw_augmented(names: Sequence[Choice], number: int = 6) -> Figure:
     """Show the first training images as they are, after each of some augmentations, and after all of them in turn."""
     images, labels = load_data()[0]
@@ -81,26 +75,21 @@ def draw_augmented(names: Sequence[Choice], number: int = 6) -> Figure:
     return gallery.augmented(rows)
 
 
-class StudyFigure(NamedTuple):
-    """How a figure is drawn from the study, and which of its runs it shows: without any, it is not drawn."""
-
-    draw: Callable[[Study], Figure]
-    runs: Callable[[Study], list[Run]]
-
-
-def _all(groups: dict) -> list[Run]:
+def _all(groups: Mapping[object, list[Run]]) -> list[Run]:
     return [run for runs in groups.values() for run in runs]
 
 
-# What `fashion report` draws into model_logs/figures/, by the name of the file: a new figure is one line here.
-FIGURES: dict[str, StudyFigure] = {
-    "results": StudyFigure(draw_results, lambda study: _all(study.group("published"))),
-    "learning_rates": StudyFigure(
-        draw_learning_rates, lambda study: [run for arms in study.learning_rates.values() for run in _all(arms)]
+# What `fashion report` draws into model_logs/figures/: by the name of the file, the function that draws it, and the
+# runs that it shows, without which it is not drawn.
+FIGURES: dict[str, tuple[Callable[[Study], Figure], Callable[[Study], list[Run]]]] = {
+    "results": (draw_results, lambda study: _all(study.group("published"))),
+    "learning_rates": (
+        draw_learning_rates,
+        lambda study: [each for arm in study.learning_rates.values() for each in _all(arm)],
     ),
-    "confusion": StudyFigure(draw_confusion, lambda study: _all(study.group("published"))),
-    "classes": StudyFigure(draw_classes, lambda study: study.learner_runs),
-    "missed": StudyFigure(draw_missed, lambda study: study.learner_runs),
-    "times": StudyFigure(draw_times, lambda study: [run for _, runs in study.fast for run in runs]),
-    "fast_confusion": StudyFigure(draw_fast_confusion, lambda study: study["fast"]),
+    "confusion": (draw_confusion, lambda study: _all(study.group("published"))),
+    "classes": (draw_classes, lambda study: study.learner_runs),
+    "missed": (draw_missed, lambda study: study.learner_runs),
+    "times": (draw_times, lambda study: [run for _, runs in study.fast for run in runs]),
+    "fast_confusion": (partial(draw_confusion, name="fast"), lambda study: study["fast"]),
 }

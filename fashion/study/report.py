@@ -41,15 +41,12 @@ def _model(study: Study, name: str, curves: bool = True) -> str:
     """Write a model's folded block: its source, its layers, its curves."""
     model = EXPERIMENTS[name].model
     network, factory = models.build(model), models.MODELS[model]
-    classes = (type(part) for part in network.modules() if type(part).__module__ == models.__name__)
+    classes = (each for part in network.modules() for each in type(part).__mro__ if each.__module__ == models.__name__)
     source = "\n\n".join(map(inspect.getsource, dict.fromkeys([getattr(factory, "func", factory), *classes])))
     title = "source, layers, curves" if curves else "source, layers"
-    parts = [
-        f"<details>\n<summary><b>{name}</b>: {title}</summary>\n",
-        f"```python\n{source.rstrip()}\n```\n",
-        f"```text\n{summary(network)}\n```\n",
-    ]
-    return "\n".join([*parts, *([_curve_table(study, {name: ""}), ""] if curves else []), "</details>"])
+    text = f"<details>\n<summary><b>{name}</b>: {title}</summary>\n\n```python\n{source.rstrip()}\n```\n\n"
+    text += f"```text\n{summary(network)}\n```\n\n"
+    return text + (f"{_curve_table(study, {name: ''})}\n\n" if curves else "") + "</details>"
 
 
 def _curve_table(study: Study, titles: Mapping[str, str]) -> str:
@@ -148,6 +145,6 @@ def _figures(study: Study, logs: Path | str) -> Iterator[tuple[Path, str, Callab
             yield path, fingerprint(plotting.curves, runs, experiment), draw
     folder = Path(logs) / "figures"
     yield folder / "samples.png", fingerprint(gallery.samples, []), lambda: gallery.samples(load_data()[0])
-    for name, figure in FIGURES.items():
-        if runs := figure.runs(study):
-            yield folder / f"{name}.png", fingerprint(figure.draw, runs), partial(figure.draw, study)
+    for name, (draw, runs_of) in FIGURES.items():
+        if runs := runs_of(study):
+            yield folder / f"{name}.png", fingerprint(getattr(draw, "func", draw), runs), partial(draw, study)

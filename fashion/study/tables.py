@@ -8,7 +8,7 @@ import pandas as pd
 
 from fashion.estimates import McNemar, epochs_to, mcnemar, mean_interval
 from fashion.experiments import Experiment
-from fashion.runs.record import Run
+from fashion.runs.record import Run, short_name
 from fashion.study.probabilities import accuracy, ensemble, mirrored
 from fashion.study.writing import one_more, percent, with_interval
 
@@ -76,21 +76,18 @@ def compare(pairs: Mapping[str, tuple[list[Run], list[Run]]], labels: np.ndarray
         pairs: first and second by name; a pair without a common seed is left out.
         labels: the actual classes of the images that the runs were evaluated on, shape (N,).
     """
-    rows = []
-    for name, (first, second) in pairs.items():
-        if common := paired(first, second):
-            tests = [mcnemar(labels, one.predictions, other.predictions) for one, other in common]
-            rows.append(
-                {
-                    "first, second": name,
-                    "n": len(common),
-                    "second - first, points": difference(first, second),
-                    "only first": ", ".join(str(test.first_only) for test in tests),
-                    "only second": ", ".join(str(test.second_only) for test in tests),
-                    "p": ", ".join(map(_p, tests)),
-                }
-            )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {
+            "first, second": name,
+            "n": len(tests),
+            "second - first, points": difference(first, second),
+            "only first": ", ".join(str(test.first_only) for test in tests),
+            "only second": ", ".join(str(test.second_only) for test in tests),
+            "p": ", ".join(map(_p, tests)),
+        }
+        for name, (first, second) in pairs.items()
+        if (tests := _tests(first, second, labels))
+    )
 
 
 def paired(first: list[Run], second: list[Run]) -> list[tuple[Run, Run]]:
@@ -107,9 +104,10 @@ def difference(first: list[Run], second: list[Run], epoch: int = 0) -> str:
 
 
 def recipes(experiments: Iterable[Experiment]) -> pd.DataFrame:
-    """Tabulate what recipes set, a column for each experiment; what none of them sets is left out."""
+    """Tabulate what recipes set: a row for each setting that one of them has, a column for each experiment."""
     table = pd.DataFrame({each.name: each.recipe for each in experiments})
-    return table.loc[[any(value not in ("", (), 0) for value in row) for row in table.itertuples(index=False)]]
+    table = table.loc[[any(row) for row in table.itertuples(index=False)]]
+    return table.map(_setting).rename_axis("setting").reset_index()
 
 
 def times(rows: Iterable[tuple[Experiment, list[Run]]], labels: np.ndarray) -> pd.DataFrame:
@@ -151,32 +149,25 @@ def ablations(groups: Mapping[str, list[Run]], labels: np.ndarray) -> pd.DataFra
         labels: the actual classes of the images of the validation split, shape (N,).
     """
     base = next(iter(groups.values()))
-    rows = []
-    for title, runs in groups.items():
-        if runs:
-            pairs = paired(base, runs) if runs is not base else []
-            rows.append(
-                {
-                    "recipe": title,
-                    "validation": percent(runs),
-                    "gap": difference(base, runs) if pairs else "",
-                    "p": ", ".join(_p(mcnemar(labels, one.predictions, other.predictions)) for one, other in pairs),
-                    "n": len(runs),
-                    "train": with_interval([run.history[-1].train_accuracy for run in runs]),
-                }
-            )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {
+            "recipe": title,
+            "validation": percent(runs),
+            "gap": difference(base, runs) if runs is not base else "",
+            "p": ", ".join(map(_p, _tests(base, runs, labels))) if runs is not base else "",
+            "n": len(runs),
+            "train": with_interval([run.history[-1].train_accuracy for run in runs]),
+        }
+        for title, runs in groups.items()
+        if runs
+    )
 
 
 def machines(runs: Iterable[Run]) -> str:
     """Explain the short names of the machines that runs ran on: "Xeon: Intel(R) Xeon(R) Processor (AMX), 2 threads"."""
-    found: dict[str, list[str]] = {}
-    for run in runs:
-        for name, hardware in zip(
-            run.record.machine.split(" then "), run.record.provenance.hardware.split(", then "), strict=True
-        ):
-            if hardware not in found.setdefault(name, []):
-                found[name].append(hardware)
+    found: dict[str, dict[str, None]] = {}
+    for hardware in (each for run in runs for each in run.record.provenance.hardware.split(", then ")):
+        found.setdefault(short_name(hardware), {})[hardware] = None
     return "; ".join(f"**{name}**: {' or '.join(found[name])}" for name in sorted(found))
 
 
@@ -198,6 +189,18 @@ def _seconds(machines: dict[str, list[float]]) -> str:
     return ", ".join(
         f"{median(values):.{'1' if median(values) < 10 else '0'}f} {name}" for name, values in machines.items()
     )
+
+
+def _setting(value: object) -> str:
+    """Write a setting of a recipe: `flip, cutout 8`."""
+    if isinstance(value, tuple):
+        parts = [" ".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in value]
+        return (" " if isinstance(value[-1], float) else ", ").join(parts) if parts else "none"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def _tests(first: list[Run], second: list[Run], labels: np.ndarray) -> list[McNemar]:
+    return [mcnemar(labels, one.predictions, other.predictions) for one, other in paired(first, second)]
 
 
 def _p(test: McNemar) -> str:

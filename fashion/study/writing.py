@@ -1,6 +1,7 @@
 """Measurements in words."""
 
 from fashion.estimates import mean_interval, prediction_interval
+from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.runs.record import Run
 
 
@@ -28,3 +29,12 @@ def seed_list(runs: list[Run]) -> str:
     numbers = [run.seed for run in runs]
     gapless = len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1))
     return f"{numbers[0]}-{numbers[-1]}" if gapless else ",".join(map(str, numbers))
+
+
+def in_words(experiment: Experiment) -> str:
+    """Say in a few words what an experiment's recipe is, and how it differs from what `EXPERIMENTS` has."""
+    words = [f"{experiment.epochs} epochs, lr {experiment.lr:g}"]
+    words += [f"momentum {experiment.momentum:g}"] if experiment.momentum else []
+    words += [" ".join(map(str, experiment.optimiser))] if experiment.optimiser != "sgd" else []
+    differences = EXPERIMENTS.get(experiment.name, experiment).differences(experiment)
+    return ", ".join([*words, *(f"({each})" for each in differences)])
