@@ -74,10 +74,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
 
 
 def compose(choices: Sequence[Choice]) -> Callable[[Dataset, torch.Generator], Dataset] | None:
-    """Return one augmentation that applies some of `AUGMENTATIONS` in order; None for none.
-
-    Args:
-        choices: names, or tuples of a name and its parameters.
+    """Return one augmentation that applies some of `AUGMENTATIONS`, with their parameters, in order; None for none.
 
     Raises:
         FashionError: there is no such augmentation, or its parameters are others.

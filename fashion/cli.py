@@ -120,15 +120,9 @@ def run_command(
     from fashion.study.writing import percent, seed_list
 
     train, test = load_data(data, choose_device(device))
-    options = {
-        "logs": logs,
-        "data": split(train) if validation else (train, test),
-        "validation": validation,
-        "precision": precision,
-        "compile_model": compile_model,
-        "retrain": retrain,
-        "pace": Pace(checkpoint_every, until),
-    }
+    options = {"logs": logs, "data": split(train) if validation else (train, test), "validation": validation}
+    options |= {"precision": precision, "compile_model": compile_model, "retrain": retrain}
+    options["pace"] = Pace(checkpoint_every, until)
     rows, figures = [], []
     unit = "% of validation" if validation else "%"
     for experiment in experiments:
@@ -168,14 +162,13 @@ def compare_command(
     from fashion.study.tables import compare
     from fashion.study.writing import percent
 
-    groups = [
-        read_runs(Path(each)) if Path(each).is_dir() else recorded(_experiment(each, None), logs)
-        for each in (first, second)
-    ]
-    labels = test_labels()
-    for each, runs in zip((first, second), groups, strict=True):
+    labels, groups = test_labels(), []
+    for each in (first, second):
+        runs = read_runs(Path(each)) if Path(each).is_dir() else recorded(_experiment(each, None), logs)
+        groups.append(runs)
         if not runs or any(len(run.predictions) != len(labels) for run in runs):
             raise FashionError(f"there are no runs of {each} in {logs} that were evaluated on all test images")
+    for each, runs in zip((first, second), groups, strict=True):
         typer.echo(f"{each}: {percent(runs)}% after {runs[0].record.experiment.epochs} epochs, n = {len(runs)}")
     _show(compare({f"{first}, {second}": tuple(groups)}, labels).to_dict("records"))
 

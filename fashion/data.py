@@ -35,15 +35,12 @@ class Dataset(NamedTuple):
 
 
 def load_data(directory: Path | str | None = None, device: torch.device | str = "cpu") -> tuple[Dataset, Dataset]:
-    """Load all 60,000 training and 10,000 test images.
+    """Load all 60,000 training and 10,000 test images, normalised with mean 0.5 and standard deviation 0.5.
 
     Args:
         directory: holds `FashionMNIST/raw/` with the four published files, which are verified and unpacked there (and
             downloaded first where they are missing). Default: `FASHION_DATA`, else the repository's `data/`.
         device: where the tensors are put: 188 MB and 31 MB.
-
-    Returns:
-        The training and the test set: pixels / 255, then normalised with mean 0.5 and standard deviation 0.5.
 
     Raises:
         FashionError: a file is missing, truncated or altered and could not be downloaded.
@@ -69,9 +66,6 @@ def split(train: Dataset) -> tuple[Dataset, Dataset]:
     """Split the training set into 54,000 images to train on and 6,000 to choose between recipes on.
 
     Every tenth image of each class, in file order, is held out: the same images on every machine, 600 a class.
-
-    Returns:
-        The larger and the smaller part.
     """
     held_out = torch.zeros_like(train.labels, dtype=torch.bool)
     for label in range(len(CLASSES)):
@@ -87,13 +81,10 @@ class Loader:
 
     Args:
         dataset: what to iterate over.
-        batch_size: B, the images of a minibatch.
+        batch_size: B, the images of a minibatch, at least 1.
         seed: shuffle, anew in each epoch, with a generator of the loader's own that starts from this seed; the order
             is the same on every device. None keeps the dataset's order.
         augment: changes the whole dataset anew in each epoch, with the same generator; without a seed it is not called.
-
-    Raises:
-        ValueError: `batch_size` is not a positive number.
     """
 
     def __init__(

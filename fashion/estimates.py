@@ -8,14 +8,9 @@ from scipy.special import bdtr, stdtrit
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """Return the mean of independent measurements, and the half width of its t-interval.
+    """Return the mean of n measurements, one a seed, and the half width of its two-sided t-interval.
 
-    Args:
-        values: n measurements, one a seed.
-        confidence: of the two-sided interval.
-
-    Returns:
-        The mean, and t(n - 1) x sample standard deviation / sqrt(n): NaN for a single value, which has no spread.
+    That is t(n - 1) x sample standard deviation / sqrt(n): NaN for a single value, which has no spread.
 
     Raises:
         ValueError: there are no values.
@@ -29,14 +24,7 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
 
 
 def prediction_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """Return where one more measurement would fall: wider than the interval of the mean, by its own spread.
-
-    Args:
-        values: n measurements, one a seed.
-        confidence: of the two-sided interval.
-
-    Returns:
-        The ends of mean ± t(n - 1) x sample standard deviation x sqrt(1 + 1/n).
+    """Return where one more measurement would fall: mean ± t(n - 1) x sample standard deviation x sqrt(1 + 1/n).
 
     Raises:
         ValueError: there are fewer than two values.
@@ -48,12 +36,7 @@ def prediction_interval(values: Sequence[float], confidence: float = 0.95) -> tu
 
 
 def epochs_to(accuracies: Sequence[float], threshold: float) -> int | None:
-    """Return the first epoch, counted from 1, whose accuracy is at least a threshold; None if none is.
-
-    Args:
-        accuracies: one an epoch, in percent.
-        threshold: in percent.
-    """
+    """Return the first epoch, from 1, whose accuracy in percent is at least a threshold; None if none is."""
     return next((epoch for epoch, accuracy in enumerate(accuracies, start=1) if accuracy >= threshold), None)
 
 

@@ -64,6 +64,6 @@ def _code(function: Callable, found: dict[str, str]) -> dict[str, str]:
         if inspect.isfunction(value) and value.__module__.startswith(("fashion", "benchmarks")):
             if f"{value.__module__}.{value.__qualname__}" not in found:
                 _code(value, found)
-        elif first.strip("_").isupper() and isinstance(value, str | float | tuple | dict):
-            found[first] = repr(value)
+        elif first.strip("_").isupper() and isinstance(value, str | int | float | tuple | dict):
+            found[f"{function.__module__}.{first}"] = repr(value)
     return found

@@ -23,12 +23,7 @@ def samples(dataset: Dataset, each: int = 10) -> Figure:
 
 
 def predictions(dataset: Dataset, predicted: Tensor) -> Figure:
-    """Show images with the class they are given, and the actual one where that is another; five a row.
-
-    Args:
-        dataset: the images and labels to show, on any device.
-        predicted: the class given to each: integers, shape (N,).
-    """
+    """Show images with the class they are given, shape (N,), and the actual one where that is another; five a row."""
     rows = -(-len(predicted) // 5)
     figure, grid = subplots(8, rows * 2, rows, 5)
     for axes in grid.flat:
@@ -68,10 +63,9 @@ def prepared(pictures: Sequence[Image.Image], after: Sequence[Image.Image]) -> F
 
 
 def feature_maps(rows: dict[str, Tensor]) -> Figure:
-    """Show what layers make of an image, a row for each name, on one grey scale: 0 is white, 1 and above black.
+    """Show what layers make of an image, a row of maps, shape (N, H, W), for each name and a column for each seed.
 
-    Args:
-        rows: feature maps by name, each of shape (N, H, W); the columns are numbered as seeds.
+    All have one grey scale: 0 is white, 1 and above black.
     """
     columns = len(next(iter(rows.values())))
     figure, grid = subplots(columns * 1.5 + 1.5, len(rows) * 1.6, len(rows), columns)

@@ -12,16 +12,10 @@ class Metrics(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """One line of a history.
+    """One line of a history: an epoch, from 1; mean losses, and accuracies in percent; seconds.
 
-    Attributes:
-        epoch: its number, from 1.
-        train_loss: the mean over the training images, each before the step it led to.
-        train_accuracy: likewise, in percent.
-        test_loss: the mean over the test images, or those of the validation split, after the epoch.
-        test_accuracy: likewise, in percent.
-        seconds: to train and to test.
-        train_seconds: to train; NaN in histories older than this column.
+    Training images count before the step they led to, test images, or those of the validation split, after the epoch.
+    `seconds` are to train and to test, `train_seconds` to train: NaN in histories older than this column.
     """
 
     epoch: int

@@ -167,11 +167,8 @@ class FastNetwork(FeaturesThenClassifier):
 class WideResNet(FeaturesThenClassifier):
     """A wide residual network with pre-activation: three groups of blocks, at 28 x 28, 14 x 14 and 7 x 7 pixels.
 
-    Zagoruyko and Komodakis, 2016, https://arxiv.org/abs/1605.07146. It returns logits.
-
-    Args:
-        depth: its layers, 6 n + 4 for n blocks in each group.
-        widen: the factor by which it has more channels than 16, 32 and 64.
+    Zagoruyko and Komodakis, 2016, https://arxiv.org/abs/1605.07146: `depth` layers, 6 n + 4 for n blocks in each
+    group, and `widen` times as many channels as 16, 32 and 64. It returns logits.
 
     Raises:
         ValueError: `depth` is not 6 n + 4 for a positive n.
@@ -252,10 +249,10 @@ def imagenet_weights(network: ResNet) -> ResNet:
     try:
         state = weights.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise FashionError(
-            f"the ImageNet weights of ResNet-18 cannot be loaded ({error}): put {Path(weights.url).name} into "
-            f"{Path(torch.hub.get_dir()) / 'checkpoints'}, or set TORCH_HOME to a folder that has it in "
-            "hub/checkpoints/; resnet18_scratch needs none"
+            f"the ImageNet weights cannot be loaded ({error}): put {Path(weights.url).name} into {folder}, "
+            "or set TORCH_HOME to a folder that has it in hub/checkpoints/; resnet18_scratch needs none"
         ) from error
     ours = {name: weight for name, weight in state.items() if not name.startswith(("conv1.", "fc."))}
     network.load_state_dict(network.state_dict() | ours)
@@ -281,14 +278,9 @@ PRETRAINED: dict[str, Callable[[nn.Module], nn.Module]] = {"imagenet": imagenet_
 
 
 def build(model: str, changes: tuple[str, ...] = (), pretrained: str = "") -> nn.Module:
-    """Build the network that `MODELS` has under a name, with `CHANGES` to it in order.
+    """Build a network that `MODELS` has, from some of `PRETRAINED` or random weights, with `CHANGES` to it in order.
 
     The weights are drawn from torch's global generator: seed it with `torch.manual_seed` first.
-
-    Args:
-        model: a key of `MODELS`.
-        changes: keys of `CHANGES`.
-        pretrained: the weights to start from, a key of `PRETRAINED`; "" for random ones.
 
     Raises:
         FashionError: there is no such thing.

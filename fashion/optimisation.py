@@ -18,13 +18,12 @@ class Muon(Optimizer):
 
     Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/, as in airbench94_muon of
     https://github.com/KellerJordan/cifar10-airbench. The weights of a convolution are a matrix of one filter a row.
-    Before each step these weights are scaled to the norm of an orthogonal matrix of their shape, so that the learning
-    rate is about the share of themselves by which they move, and weight decay would change nothing. It is meant for
+    Before each step they are scaled to the norm of an orthogonal matrix of their shape, so that the learning rate is
+    about the share of themselves by which they move, and weight decay would change nothing. It is meant for
     convolutions that a normalisation follows. `torch.optim.Muon` takes matrices alone.
 
     Args:
-        groups: the weights: where `"orthogonal"` is true those of convolutions, elsewhere any, perhaps with a
-            `"weight_decay"`.
+        groups: the weights: where `"orthogonal"` is true those of convolutions, elsewhere any.
         lr: the learning rate of groups that do not have their own.
         momentum: the share of the momentum that is kept at each step, likewise.
         dtype: of the matrix products.
@@ -60,14 +59,10 @@ class Muon(Optimizer):
 
 
 def orthogonalise(matrix: Tensor, steps: int = 3) -> Tensor:
-    """Bring the singular values of a matrix near 1, and leave its singular vectors as they are.
+    """Bring the singular values of a matrix, shape (M, N), near 1, and leave its singular vectors as they are.
 
     By a Newton-Schulz iteration whose polynomial is steep at 0: few steps take most singular values to between 0.7 and
     1.2, but not the smallest ones. Jordan et al., 2024.
-
-    Args:
-        matrix: shape (M, N).
-        steps: of the iteration.
     """
     tall = matrix.shape[0] > matrix.shape[1]
     matrix = (matrix.T if tall else matrix) / (matrix.norm() + 1e-7)
@@ -77,19 +72,11 @@ def orthogonalise(matrix: Tensor, steps: int = 3) -> Tensor:
     return matrix.T if tall else matrix
 
 
-def sgd(groups: list[dict], recipe: Experiment, dtype: torch.dtype) -> SGD:
-    """Build SGD as a recipe has it; in one kernel for all weights."""
-    return SGD(groups, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True)
-
-
 def muon(groups: list[dict], recipe: Experiment, dtype: torch.dtype, rate: float) -> Muon:
     """Build Muon for the convolutions of several channels, with a rate of their own, and SGD for all other weights.
 
-    The momentum of these convolutions is 0.6, as in airbench94_muon.
-
     Raises:
-        FashionError: the recipe does not say `nesterov`, as which Muon's momentum works, or there is no such
-            convolution.
+        FashionError: the recipe's momentum is not Nesterov's, as Muon's is, or there is no such convolution.
     """
     if not recipe.nesterov:
         raise FashionError(f"{recipe.name}: muon needs nesterov=True, since its momentum is Nesterov's")
@@ -104,7 +91,10 @@ def muon(groups: list[dict], recipe: Experiment, dtype: torch.dtype, rate: float
 
 # Each entry builds an optimiser from (groups of weights with their "lr" and "weight_decay", recipe, dtype of matrix
 # products) and the parameters that the recipe gives it.
-OPTIMISERS: dict[str, Callable[..., Optimizer]] = {"sgd": sgd, "muon": muon}
+OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
+    "sgd": lambda groups, recipe, _: SGD(groups, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True),
+    "muon": muon,
+}
 
 # Each entry builds a scheduler from (optimiser, max_lr, total_steps); None keeps the rate constant.
 SCHEDULES: dict[str, Callable[..., LRScheduler] | None] = {
@@ -115,12 +105,7 @@ SCHEDULES: dict[str, Callable[..., LRScheduler] | None] = {
 
 
 def build_optimiser(recipe: Experiment, network: nn.Module, dtype: torch.dtype = torch.float32) -> Optimizer:
-    """Build the optimiser of a network, which is already on the device it trains on.
-
-    Args:
-        recipe: names it, and says what it does.
-        network: whose weights it moves.
-        dtype: of its matrix products, where it has any.
+    """Build the optimiser of a network on the device it trains on; its matrix products, if any, have a dtype.
 
     Raises:
         FashionError: there is no such optimiser, or it is not for this recipe or network.

@@ -69,14 +69,8 @@ def final_accuracies(groups: Mapping[str, Sequence[Run]]) -> Figure:
         axes.plot(values, [row] * len(values), "o", color=_STYLES["train"][0], alpha=0.6, label="one seed")
         axes.plot(np.mean(values), row, "|", color=_STYLES["test"][0], markersize=14, markeredgewidth=3, label="mean")
     evaluated_on = next(iter(groups.values()))[0].record.evaluated_on
-    axes.set(
-        xlabel=f"{evaluated_on} accuracy after the last epoch",
-        xlim=(0, 100),
-        ylim=(-0.6, len(groups) - 0.4),
-        yticks=range(len(groups)),
-        yticklabels=list(groups),
-    )
-    axes.invert_yaxis()
+    axes.set(xlabel=f"{evaluated_on} accuracy after the last epoch", xlim=(0, 100), ylim=(len(groups) - 0.4, -0.6))
+    axes.set_yticks(range(len(groups)), list(groups))
     _in_percent(axes.xaxis)
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(handles[:2], labels[:2])
@@ -84,16 +78,13 @@ def final_accuracies(groups: Mapping[str, Sequence[Run]]) -> Figure:
 
 
 def published_and_ours(groups: Mapping[Experiment, Sequence[Run]]) -> Figure:
-    """Set published test accuracies beside ours: on the left all of them, on the right the range above 88%.
+    """Set published test accuracies beside ours, a row for each experiment: all of them, and those above 88%.
 
     Each seed is a dot; from three seeds on there is their mean, and where 95% of further runs would end.
-
-    Args:
-        groups: runs by experiment, one row each; where there are none yet, only the published accuracy is drawn.
     """
     figure, panels = subplots(9, 0.45 * len(groups) + 1.6, 1, 2)
     figure.get_layout_engine().set(wspace=0.1)  # or the tick labels of the two panels meet
-    for axes, limits in zip(panels, ((0, 100), (88, 94)), strict=True):
+    for axes, limits in zip(panels, ((0, 100), (88, 95)), strict=True):
         for row, (experiment, runs) in enumerate(groups.items()):
             values = [run.accuracy for run in runs]
             axes.plot(values, [row] * len(values), "o", color=_STYLES["train"][0], alpha=0.6, label="ours, one seed")
@@ -110,21 +101,14 @@ def published_and_ours(groups: Mapping[Experiment, Sequence[Run]]) -> Figure:
         axes.tick_params(axis="y", length=0)
         names = [f"{experiment.name} (n={len(runs)})" for experiment, runs in groups.items()]
         axes.set_yticks(range(len(groups)), names if axes is panels[0] else [""] * len(groups))
-    labels = {label: handle for handle, label in zip(*panels[0].get_legend_handles_labels(), strict=True)}
-    figure.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=3, frameon=False)
-    return figure
+    return _legend_outside(figure, panels[0], ncols=3)
 
 
 def side_by_side(panels: dict[str, dict[str, Sequence[Run]]], epochs: int, legend: str = "") -> Figure:
     """Draw test accuracy over the first epochs, in a panel for each set of recipes and a colour for each recipe.
 
-    Seeds are thin lines, their mean is a thick one, and from three seeds on its 95% interval is a band. Each panel has
-    a scale of its own.
-
-    Args:
-        panels: by title, runs by what the legend calls them; a recipe without runs is left out.
-        epochs: the number of them to draw.
-        legend: its title.
+    Seeds are thin lines, their mean is a thick one, from three seeds on its 95% interval is a band. `panels` has, by
+    title, runs by what the legend, which has a title of its own, calls them.
     """
     figure, axes_by_panel = subplots(9, 5.2, 1, len(panels))
     for axes, (title, arms) in zip(np.atleast_1d(axes_by_panel), panels.items(), strict=True):
@@ -145,13 +129,9 @@ def side_by_side(panels: dict[str, dict[str, Sequence[Run]]], epochs: int, legen
 
 
 def accuracy_against_time(groups: Mapping[str, Sequence[Run]], published: dict[str, float]) -> Figure:
-    """Draw test accuracy against seconds of training, and beside it what others report, who give no time.
+    """Draw test accuracy against seconds of training, and beside it what others report, in percent, without times.
 
     Each seed is a line that ends in a marker; a colour stands for an experiment, a shape for what it ran on.
-
-    Args:
-        groups: runs by name, with their training seconds.
-        published: test accuracies in percent, by whose they are.
     """
     figure, (axes, side) = subplots(9, 6, 1, 2)
     axes.get_gridspec().set_width_ratios([2, 1])
@@ -169,16 +149,15 @@ def accuracy_against_time(groups: Mapping[str, Sequence[Run]], published: dict[s
     for name, value in published.items():
         side.plot(0, value, "D", color="black", fillstyle="none")
         side.annotate(f"{value:.1f}  {name}", (0, value), (8, 0), textcoords="offset points", va="center", fontsize=8)
-    axes.set(xscale="log", xlabel="seconds of training", ylabel="test accuracy", ylim=(92, 97))
+    axes.set(xscale="log", xlabel="seconds of training", ylabel="test accuracy", ylim=(92.5, 96.8))
+    axes.set_xlim(left=min(line.get_xdata()[-1] for line in axes.lines) / 2)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
     axes.xaxis.set_major_formatter("{x:g}")
     _in_percent(axes.yaxis)
     axes.grid(alpha=0.3)
     side.set(title="published, time unknown", ylim=axes.get_ylim(), xlim=(-0.1, 1), xticks=[], yticks=[])
     side.spines[:].set_visible(False)
-    labels = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=2, frameon=False, fontsize=8)
-    return figure
+    return _legend_outside(figure, axes, ncols=2, fontsize=8)
 
 
 def reliability(panels: dict[str, pd.DataFrame]) -> Figure:
@@ -203,15 +182,7 @@ def reliability(panels: dict[str, pd.DataFrame]) -> Figure:
 def heatmap(
     values: np.ndarray, rows: Sequence[str], columns: Sequence[str], xlabel: str = "", ylabel: str = ""
 ) -> Figure:
-    """Draw a table of percentages with a shade for each: the darker, the more.
-
-    Args:
-        values: in percent, shape (len(rows), len(columns)).
-        rows: their names.
-        columns: their names.
-        xlabel: what the columns are.
-        ylabel: what the rows are.
-    """
+    """Draw a table of percentages, shape (rows, columns), with a shade for each: the darker, the more."""
     figure, axes = subplots(9, 0.5 * len(rows) + 2)
     axes.imshow(values, cmap="Blues", vmin=0, vmax=100, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
@@ -242,6 +213,13 @@ def _mean_and_seeds(
 def _legend_below(axes: Axes, **options: object) -> None:
     """Put the legend where it hides no curve."""
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, frameon=False, **options)
+
+
+def _legend_outside(figure: Figure, axes: Axes, **options: object) -> Figure:
+    """Put what axes show, each label once, below all panels."""
+    labels = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(labels.values(), labels.keys(), loc="outside lower center", frameon=False, **options)
+    return figure
 
 
 def _in_percent(axis: Axis) -> None:

@@ -39,8 +39,8 @@ def training_step(network: Callable[[Tensor], Tensor], loss_fn: LossFunction, op
         optimiser: of the network's parameters.
 
     Returns:
-        A function of images, shape (B, 1, 28, 28), and labels, shape (B,) or (B, 10), on the network's device. It
-        returns the mean loss before the step and how many images were classified correctly, as scalars on that device.
+        A function of images and labels on the network's device. It returns the mean loss before the step and how many
+        images were classified correctly, as scalars on that device.
     """
 
     def step(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,13 +68,7 @@ def evaluation_step(network: Callable[[Tensor], Tensor], loss_fn: LossFunction) 
 def train_epoch(
     network: nn.Module, loader: Loader, step: Step, after_step: Callable[[], object] = lambda: None
 ) -> Metrics:
-    """Train a network for one epoch, in place, and in training mode.
-
-    Args:
-        network: on the loader's device.
-        loader: minibatches to train on.
-        step: the network's `training_step`.
-        after_step: called after each step, for a schedule or a progress bar.
+    """Train a network for one epoch, in place, and in training mode; call `after_step` after each step.
 
     Returns:
         Loss and accuracy of each image as it was trained on, before the step it led to.
@@ -93,11 +87,6 @@ def train_epoch(
 
 def evaluate(network: nn.Module, loader: Loader, step: Step) -> Metrics:
     """Measure a network, in evaluation mode, on all images of a loader.
-
-    Args:
-        network: on the loader's device.
-        loader: minibatches to measure it on.
-        step: the network's `evaluation_step`.
 
     Raises:
         FloatingPointError: the loss of a minibatch, which the message numbers, is not finite.

@@ -42,3 +42,18 @@ def noise():
     return Dataset(
         torch.rand(150, 1, 28, 28, generator=generator) * 2 - 1, torch.randint(10, (150,), generator=generator)
     )
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """The sizes of the minibatches that compiled networks were given; what they compute is traced, but not compiled."""
+    sizes = []
+    trace = torch.compile
+
+    def compile_model(model, dynamic, options):
+        fast = trace(model, backend="eager", fullgraph=True, dynamic=dynamic)
+        return lambda images: (sizes.append(len(images)), fast(images))[1]
+
+    monkeypatch.setattr(torch, "compile", compile_model)
+    monkeypatch.setattr("torch._inductor.cpp_builder.get_cpp_compiler", lambda: "g++")  # which tracing does not need
+    return sizes

@@ -1,7 +1,19 @@
+from inspect import signature
+
 import pytest
 import torch
 
 from fashion import Dataset, FashionError, Loader, augment
+
+EXAMPLES = {"translate": (2,), "cutout": (8,), "cutmix": (0.5,)}  # values for the parameters of augmentations
+
+
+def example(name):
+    """The choice of an augmentation as a recipe makes it."""
+    takes = list(signature(augment.AUGMENTATIONS[name]).parameters)[2:]
+    values = EXAMPLES.get(name, ())
+    assert len(values) == len(takes), f"{name!r} takes {takes}: put values for the tests into EXAMPLES here"
+    return (name, *values)
 
 
 @pytest.fixture
@@ -16,16 +28,37 @@ def generator(seed=0):
 
 
 @pytest.mark.parametrize("name", augment.AUGMENTATIONS)
-def test_the_seed_decides_and_the_dataset_stays_as_it_is(images, name):
-    before = images.images.clone()
-    function = augment.AUGMENTATIONS[name]
-    first, again, other = (function(images, generator(seed)) for seed in (0, 0, 1))
-    assert first.images.shape == before.shape and first.images.dtype == before.dtype
-    assert torch.equal(first.images, again.images) and torch.equal(first.labels, again.labels)
+def test_the_generator_decides_and_the_dataset_stays_as_it_is(images, name):
+    before = Dataset(*(tensor.clone() for tensor in images))
+    function = augment.compose([example(name)])
+    outcomes = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)  # of another generator
+        outcomes.append(function(images, generator()))
+    for first, again in zip(*outcomes, strict=True):
+        assert torch.equal(first, again)
+    for tensor, original in zip(images, before, strict=True):
+        assert torch.equal(tensor, original)
+
+
+@pytest.mark.parametrize("name", augment.AUGMENTATIONS)
+def test_what_comes_out_is_a_dataset_of_the_same_size(images, name):
+    changed = augment.compose([example(name)])(images, generator())
+    assert changed.images.shape == images.images.shape and changed.images.dtype == torch.float32
+    if changed.labels.ndim == 1:
+        assert changed.labels.shape == (200,) and changed.labels.dtype == torch.int64
+    else:
+        assert changed.labels.shape == (200, 10) and changed.labels.dtype == torch.float32
+        torch.testing.assert_close(changed.labels.sum(dim=1), torch.ones(200))
+
+
+@pytest.mark.parametrize(
+    ("choice", "mixes"), [("flip", False), (("translate", 2), False), (("cutout", 8), False), (("cutmix", 0.5), True)]
+)
+def test_those_of_the_study_draw_anew_with_another_seed(images, choice, mixes):
+    first, other = (augment.compose([choice])(images, generator(seed)) for seed in (0, 1))
     assert not torch.equal(first.images, other.images)
-    assert torch.equal(images.images, before)
-    if name != "cutmix":
-        assert torch.equal(first.labels, images.labels)
+    assert (first.labels.ndim == 2) if mixes else torch.equal(first.labels, images.labels)
 
 
 def test_flip_mirrors_about_half(images):
@@ -36,7 +69,7 @@ def test_flip_mirrors_about_half(images):
 
 
 def test_translate_moves_each_image_its_own_way(images):
-    moved = augment.translate(images, generator()).images
+    moved = augment.translate(images, generator(), pixels=2).images
     seen = set()
     for image, source in zip(moved[:, 0], images.images[:, 0], strict=True):
         (down, right) = (int(each[0]) for each in (image == source[10, 10]).nonzero(as_tuple=True))
@@ -48,7 +81,7 @@ def test_translate_moves_each_image_its_own_way(images):
 
 
 def test_cutout_blanks_one_square(images):
-    blank = (augment.cutout(images, generator()).images == augment.BACKGROUND)[:, 0]
+    blank = (augment.cutout(images, generator(), size=8).images == augment.BACKGROUND)[:, 0]
     for mask in blank:
         rows, columns = mask.any(dim=1).sum(), mask.any(dim=0).sum()
         assert mask.sum() == rows * columns and 4 <= rows <= 8 and 4 <= columns <= 8
@@ -57,7 +90,7 @@ def test_cutout_blanks_one_square(images):
 
 
 def test_cutmix_mixes_labels_by_area(images):
-    mixed = augment.cutmix(images, generator())
+    mixed = augment.cutmix(images, generator(), share=0.5)
     assert mixed.labels.shape == (200, 10)
     torch.testing.assert_close(mixed.labels.sum(dim=1), torch.ones(200))
     source = mixed.images.floor().long().squeeze(1)  # which image a pixel comes from
@@ -73,14 +106,33 @@ def test_cutmix_mixes_labels_by_area(images):
     assert 0.26 < (1 - own[own < 1]).mean() < 0.4  # a half, less what reaches over an edge
 
 
+def test_a_parameter_is_what_the_recipe_says(images):
+    far = augment.compose([("translate", 5)])(images, generator()).images
+    assert (far == augment.BACKGROUND)[:, 0, 4, :].all(dim=1).any()  # the fifth row came in from above
+    wide = augment.compose([("cutout", 12)])(images, generator()).images
+    assert (wide == augment.BACKGROUND).sum(dim=(1, 2, 3)).max() == 144
+    assert augment.compose([("cutmix", 0.0)])(images, generator()).images.equal(images.images)
+
+
 def test_augmentations_are_composed_in_order(images):
-    both = augment.compose(("flip", "cutout"))(images, generator())
+    both = augment.compose(("flip", ("cutout", 8)))(images, generator())
     shared = generator()
-    expected = augment.cutout(augment.flip(images, shared), shared)
+    expected = augment.cutout(augment.flip(images, shared), shared, 8)
     assert torch.equal(both.images, expected.images)
     assert augment.compose(()) is None
-    with pytest.raises(FashionError, match=r"no augmentation 'flop': fashion/augment.py has flip,"):
-        augment.compose(("flop",))
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ("flop", r"no augmentation 'flop': fashion/augment.py has flip,"),
+        ("cutout", r"the augmentation 'cutout' takes \(size\), not \(\)"),
+        (("flip", 0.5), r"the augmentation 'flip' takes \(\), not \(0.5,\)"),
+    ],
+)
+def test_what_there_is_not_is_named_when_a_run_begins(choice, message):
+    with pytest.raises(FashionError, match=message):
+        augment.compose((choice,))
 
 
 def test_a_loader_augments_anew_in_each_epoch(images):

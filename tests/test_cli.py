@@ -1,16 +1,34 @@
-import shutil
+import subprocess
+import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from made_up import a_run
 
-from fashion import cli, report, runs
+from fashion import EXPERIMENTS, Experiment
+from fashion.__main__ import main
+from fashion.cli import run_command_line
+from fashion.runs import running
+from fashion.runs.record import experiment_folder, write_run
 from fashion.settings import ROOT
+from fashion.study.loading import test_labels as load_labels
+
+INTERRUPTED = "fashion: interrupted; the same command continues from the last checkpoint, where there is one\n"
 
 
 def call(capsys, *arguments):
-    with pytest.raises(SystemExit) as stop:
-        cli.main(list(arguments))
+    with pytest.raises((SystemExit, KeyboardInterrupt)) as stop:  # or pytest would take an interrupt for itself
+        main(list(arguments))
     output = capsys.readouterr()
-    return stop.value.code or 0, output.out, output.err
+    return stop.value.code, output.out, output.err
+
+
+def record(logs, experiment, accuracy, seed=0, validation=False, **options):
+    run = a_run(*[accuracy] * experiment.epochs, seed=seed, experiment=experiment, **options)
+    folder = experiment_folder(experiment, logs, validation) / f"seed_{seed}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    write_run(run, folder, None)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +55,9 @@ def call(capsys, *arguments):
         ),
         (["run"], "Missing argument"),
         (["run", "v1", "--sedes", "1"], "--seeds"),
+        (["compare", "v1", "v2", "--logs", str(ROOT / "model_logs")], "there is no experiment 'v2'"),
+        (["compare", "v1", "v1_fixed", "--logs", "{file}.d"], "there are no runs of v1 in {file}.d that were"),
+        (["export", "--weights", "{file}.d"], "does not exist"),
         (["rnu", "v1"], "No such command 'rnu'"),
     ],
 )
@@ -45,7 +66,7 @@ def test_what_the_user_can_put_right_is_one_line_and_code_2(capsys, tmp_path, ar
     file.write_text("")
     code, out, err = call(capsys, *(argument.format(file=file) for argument in arguments))
     assert code == 2 and out == ""
-    assert err.startswith("fashion: ") and err.count("\n") == 1 and message in err
+    assert err.startswith("fashion: ") and err.count("\n") == 1 and message.format(file=file) in err
 
 
 def test_run_trains_compares_and_says_where_the_plots_are(capsys, tmp_path, monkeypatch):
@@ -94,7 +115,7 @@ def test_a_run_that_diverges_is_one_line_and_code_1(capsys, tmp_path, monkeypatc
     def diverge(*_, **__):
         raise FloatingPointError("epoch 2, step 7: the loss is nan")
 
-    monkeypatch.setattr(runs, "fit", diverge)
+    monkeypatch.setattr(running, "fit", diverge)
     code, _, err = call(capsys, "run", "v1", "--logs", str(tmp_path))
     assert code == 1 and err == "fashion: training failed at epoch 2, step 7: the loss is nan\n"
 
@@ -103,10 +124,35 @@ def test_interrupted_says_how_to_go_on(capsys, tmp_path, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "fit", interrupt)
+    monkeypatch.setattr(running, "fit", interrupt)
     code, _, err = call(capsys, "run", "v1", "--logs", str(tmp_path))
     assert code == 130
-    assert err == "fashion: interrupted; the same command continues from the last checkpoint, where there is one\n"
+    assert err == INTERRUPTED
+
+
+@pytest.mark.parametrize(("module", "arguments"), [("fashion.cli", ["list"]), ("fashion.data", ["run", "v1"])])
+def test_interrupted_while_importing_is_one_line_too(capsys, monkeypatch, module, arguments):
+    class Interrupting:
+        def find_spec(self, name, *_):
+            if name == module:
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    code, out, err = call(capsys, *arguments)
+    assert (code, out, err) == (130, "", INTERRUPTED)
+
+
+def test_the_exit_code_is_returned_to_who_calls_from_python(capsys):
+    assert run_command_line(["list"]) == 0
+    assert run_command_line(["run", "v2"]) == 2
+
+
+def test_python_runs_the_package_as_the_command_does():
+    done = subprocess.run([sys.executable, "-m", "fashion", "run", "v2"], capture_output=True, text=True)
+    assert (
+        done.returncode == 2 and done.stderr == "fashion: there is no experiment 'v2': `fashion list` names them all\n"
+    )
 
 
 def test_another_number_of_epochs_is_not_set_beside_the_record(capsys, tmp_path, monkeypatch):
@@ -144,43 +190,61 @@ def test_plain_fashion_shows_its_help(capsys):
     assert code == 2 and "Usage: " in out and err == ""
 
 
+def cells(out, name):
+    """The cells of a table's rows that begin with a name."""
+    rows = ([cell.strip() for cell in line.split("  ") if cell.strip()] for line in out.splitlines())
+    return [row for row in rows if row and row[0] == name]
+
+
 def test_list_shows_every_experiment(capsys):
     code, out, _ = call(capsys, "list")
     assert code == 0
-    for name in cli.EXPERIMENTS:
-        assert any(line.startswith(f"{name} ") for line in out.splitlines())
-    assert "14 epochs, lr 0.001, momentum 0.9 " in out and "34 epochs, lr 0.2, momentum 0.9, Muon 0.05" in out
+    for name in EXPERIMENTS:
+        assert len(cells(out, name)) == 1
+    assert "14 epochs, lr 0.001, momentum 0.9 " in out and "34 epochs, lr 0.2, momentum 0.9, muon 0.05" in out
+    assert cells(out, "v1_fixed")[0][1] == "NeuralNetwork_v1 + logits + identity"
 
 
-def test_the_committed_readme_and_curves_are_as_the_records_have_them():
-    report.check()
+def test_list_shows_what_else_a_folder_holds_and_how_it_differs(capsys, tmp_path):
+    v1 = EXPERIMENTS["v1"]
+    for seed in (0, 1, 2):
+        record(tmp_path, v1, 10.0 + seed, seed)
+    record(tmp_path, v1, 20.0, seed=1, validation=True)
+    record(tmp_path, replace(v1, epochs=2, published=None), 30.0, seed=4)
+    record(tmp_path, Experiment("mine", "NeuralNetwork_v1", epochs=3, momentum=0.5), 40.0, seed=7)
+    _, out, _ = call(capsys, "list", "--logs", str(tmp_path))
+    recorded, shorter = cells(out, "v1")
+    assert recorded == ["v1", "NeuralNetwork_v1", "5 epochs, lr 0.001", "0-2", "11.00 ± 2.48", "20.00"]
+    assert shorter == ["v1", "NeuralNetwork_v1", "2 epochs, lr 0.001, (epochs 2, not 5)", "4", "30.00"]
+    assert cells(out, "mine") == [["mine", "NeuralNetwork_v1", "3 epochs, lr 0.001, momentum 0.5", "7", "40.00"]]
+    assert cells(out, "resnet18") == [["resnet18", "resnet18", "14 epochs, lr 0.001, momentum 0.9"]]
 
 
-def test_a_stale_readme_or_figure_is_found(tmp_path):
-    places = readme, logs, benchmarks = [tmp_path / name for name in ("README.md", "model_logs", "benchmarks")]
-    shutil.copytree(ROOT / "model_logs", logs)
-    shutil.copytree(ROOT / "benchmarks", benchmarks)
-    shutil.copy(ROOT / "README.md", readme)
-    report.check(*places)
+def test_compare_sets_two_recipes_side_by_side_on_the_same_seeds_and_images(capsys, tmp_path):
+    labels = load_labels().astype(np.uint8)
+    worse = labels.copy()
+    worse[:6] = (worse[:6] + 1) % 10
+    mine = Experiment("mine", "NeuralNetwork_v1", epochs=3)
+    for seed in (0, 1):
+        record(tmp_path, EXPERIMENTS["v1"], 99.94, seed, predictions=worse)
+    record(tmp_path, mine, 100.0, seed=1, predictions=labels)
+    code, out, _ = call(capsys, "compare", "v1", str(tmp_path / "model_mine_logs"), "--logs", str(tmp_path))
+    assert code == 0
+    first, second = out.splitlines()[:2]
+    assert first == "v1: 99.94% after 5 epochs, n = 2"
+    assert second == f"{tmp_path / 'model_mine_logs'}: 100.00% after 3 epochs, n = 1"
+    assert out.splitlines()[-1].split()[-5:] == ["1", "+0.06", "0", "6", "0.031"]
 
-    text = readme.read_text()
-    readme.write_text(text.replace("| v1_logits ", "| v1_logit "))
-    with pytest.raises(report.FashionError, match=r"README.md; `fashion report`"):
-        report.check(*places)
-    report.write(*places)
-    assert readme.read_text() == text
-    report.check(*places)
 
-    readme.write_text(text.replace("<!-- /results -->", ""))
-    with pytest.raises(report.FashionError, match=r"lacks .*results"):
-        report.check(*places)
-    readme.write_text(text)
+def test_compare_takes_no_runs_on_part_of_the_images(capsys, tmp_path):
+    for name in ("v1", "v1_fixed"):
+        record(tmp_path, EXPERIMENTS[name], 10.0, predictions=np.zeros(100, np.uint8))
+    code, out, err = call(capsys, "compare", "v1", "v1_fixed", "--logs", str(tmp_path))
+    assert code == 2 and out == "" and "no runs of v1 in" in err and "evaluated on all test images" in err
 
-    shutil.rmtree(logs / "model_v1_logs" / "seed_4")
-    with pytest.raises(report.FashionError, match=r"README.md.*model_v1_accuracy.png.*model_v1_loss.png"):
-        report.check(*places)
 
-    for measured in (benchmarks / "results" / "speed").glob("*.json"):
-        measured.write_text(measured.read_text().replace('"steps": ', '"steps": 1', 1))
-        with pytest.raises(report.FashionError, match=rf"{measured.stem}.png"):
-            report.check(*places)
+def test_report_check_says_that_all_is_well_and_report_names_its_files(capsys, monkeypatch):
+    monkeypatch.setattr("fashion.study.report.check", lambda: None)
+    monkeypatch.setattr("fashion.study.report.write", lambda: [ROOT / "model_logs" / "a.png", ROOT / "README.md"])
+    assert call(capsys, "report", "--check")[:2] == (0, "The README and all figures are as the records have them.\n")
+    assert call(capsys, "report")[:2] == (0, "model_logs/a.png\nREADME.md\n")

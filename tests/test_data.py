@@ -5,7 +5,7 @@ import torch
 from torchvision.datasets import FashionMNIST
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from fashion import CLASSES, Dataset, FashionError, Loader, load, split
+from fashion import CLASSES, Dataset, FashionError, Loader, load_data, split
 from fashion.settings import ROOT
 
 RAW = ROOT / "data" / "FashionMNIST" / "raw"
@@ -45,7 +45,7 @@ def test_classes_are_in_the_order_of_the_labels():
 
 def test_the_packed_files_are_enough(copy, monkeypatch):
     monkeypatch.setenv("FASHION_DATA", str(copy.parents[1]))
-    train, test = load()
+    train, test = load_data()
     assert len(train.labels) == 60_000 and len(test.labels) == 10_000
 
 
@@ -53,7 +53,7 @@ def test_the_packed_files_are_enough(copy, monkeypatch):
 def test_a_missing_file_is_named(copy, name):
     (copy / name).unlink()
     with pytest.raises(FashionError, match=rf"{name} is missing .* --data or FASHION_DATA"):
-        load(copy.parents[1])
+        load_data(copy.parents[1])
 
 
 @pytest.mark.parametrize("damage", ["truncated", "altered"])
@@ -62,20 +62,20 @@ def test_a_damaged_file_is_named(copy, name, damage):
     content = (copy / name).read_bytes()
     (copy / name).write_bytes(content[:-100] if damage == "truncated" else content[:-100] + b"x" * 100)
     with pytest.raises(FashionError, match=rf"{name} is damaged .*: delete it") as error:
-        load(copy.parents[1])
+        load_data(copy.parents[1])
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "altered"])
 def test_a_damaged_unpacked_file_is_named(copy, damage):
-    load(copy.parents[1])
+    load_data(copy.parents[1])
     path = copy / "t10k-labels-idx1-ubyte"
     content = path.read_bytes()
     path.write_bytes(content[:-1] if damage == "truncated" else content[:-1] + b"\0")
     with pytest.raises(FashionError, match=rf"{path.name} is damaged .*: delete it"):
-        load(copy.parents[1])
+        load_data(copy.parents[1])
     path.unlink()
-    load(copy.parents[1])
+    load_data(copy.parents[1])
 
 
 @pytest.mark.parametrize(("images", "batch"), [(60_000, 64), (128, 64), (1, 64), (130, 7), (5, 1)])

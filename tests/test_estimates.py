@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from fashion.statistics import epochs_to, mcnemar, mean_interval, paired_difference
+from fashion.estimates import epochs_to, mcnemar, mean_interval, prediction_interval
 
 
 def test_a_mean_with_its_t_interval_by_hand():
@@ -21,11 +21,18 @@ def test_one_value_has_no_interval_and_none_no_mean():
         mean_interval([])
 
 
-def test_differences_are_paired_by_seed():
-    # Seeds 1 and 2 are in both: 3 - 1 = 2 and 7 - 3 = 4, mean 3, standard error 1; t(1) at 97.5% is 12.706205.
-    assert paired_difference({0: 9, 1: 1, 2: 3}, {1: 3, 2: 7, 5: 0}) == pytest.approx((3, 12.706205))
-    with pytest.raises(ValueError, match="at least one"):
-        paired_difference({0: 1.0}, {1: 1.0})
+def test_where_one_more_value_would_fall_by_hand():
+    # 1, 2, 3: mean 2, sample standard deviation 1; with its own spread sqrt(1 + 1/3) = 1.154701; t(2) is 4.302653.
+    assert prediction_interval([1, 2, 3]) == pytest.approx((2 - 4.968276, 2 + 4.968276))
+    # 90, 92: mean 91, sample standard deviation sqrt(2), times sqrt(1 + 1/2) is sqrt(3); t(1) at 95% is 6.313752.
+    assert prediction_interval([90, 92], confidence=0.9) == pytest.approx((91 - 10.935739, 91 + 10.935739))
+    assert prediction_interval([10.0] * 5) == (10.0, 10.0)
+
+
+@pytest.mark.parametrize("values", [[], [92.1]])
+def test_one_value_says_nothing_about_the_next(values):
+    with pytest.raises(ValueError, match="at least two"):
+        prediction_interval(values)
 
 
 def test_the_first_epoch_at_a_threshold_or_none():

@@ -6,24 +6,38 @@ import torch
 import torchvision
 from torch import nn
 
-from fashion import FashionError, build, resnet18, summary
+from fashion import FashionError, build, summary
 from fashion.models import CHANGES, MODELS, WideResNet
+
+PUBLISHED = ("NeuralNetwork_v1", "NeuralNetwork_v1_5_5", "NeuralNetwork_v1_5_5_BN")  # end in a softmax
 
 REFERENCE = Path(__file__).parent / "reference"
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_every_network_maps_images_to_one_value_a_class(name):
+    with torch.device("meta"):  # shapes alone
+        assert build(name).eval()(torch.empty(3, 1, 28, 28)).shape == (3, 10)
+
+
+@pytest.mark.parametrize("name", [*PUBLISHED, "resnet18"])
+def test_the_tables_are_the_published_ones(name):
+    expected = (REFERENCE / f"summary_{name.removeprefix('NeuralNetwork_')}.txt").read_text()
+    assert summary(build(name)).splitlines() == expected.splitlines()
+
+
 @pytest.mark.parametrize(
-    ("table", "make"),
+    ("choice", "message"),
     [
-        ("v1", MODELS["NeuralNetwork_v1"]),
-        ("v1_5_5", MODELS["NeuralNetwork_v1_5_5"]),
-        ("v1_5_5_BN", MODELS["NeuralNetwork_v1_5_5_BN"]),
-        ("resnet18", lambda: resnet18(pretrained=False)),
+        ({"model": "v1"}, "there is no model 'v1': fashion/models.py has NeuralNetwork_v1, "),
+        ({"changes": ("logits", "smaller")}, "there is no change 'smaller': fashion/models.py has logits, identity"),
+        ({"changes": (("identity", 2),)}, r"the change 'identity' takes \(\), not \(2,\)"),
+        ({"pretrained": "cifar"}, "there is no pretrained weights 'cifar': fashion/models.py has imagenet"),
     ],
 )
-def test_the_tables_are_the_published_ones(table, make):
-    expected = (REFERENCE / f"summary_{table}.txt").read_text()
-    assert summary(make()).splitlines() == expected.splitlines()
+def test_what_there_is_not_is_named(choice, message):
+    with pytest.raises(FashionError, match=message):
+        build(**{"model": "NeuralNetwork_v1"} | choice)
 
 
 @pytest.fixture
@@ -40,31 +54,31 @@ def hub(tmp_path, monkeypatch):
 
 def test_missing_weights_are_an_error_that_helps(hub):
     with pytest.raises(FashionError) as error:
-        resnet18()
+        build("resnet18", pretrained="imagenet")
     message = str(error.value)
     assert "resnet18-f37072fd.pth" in message and str(hub) in message and "TORCH_HOME" in message
-    assert "pretrained=False" in message and "\n" not in message
+    assert "resnet18_scratch needs none" in message and "\n" not in message
 
 
 def test_damaged_weights_are_an_error_that_helps(hub):
     hub.mkdir(parents=True, exist_ok=True)
     (hub / "resnet18-f37072fd.pth").write_bytes(b"PK\x03\x04 not weights")
     with pytest.raises(FashionError, match=r"cannot be loaded .*resnet18-f37072fd.pth"):
-        resnet18()
+        build("resnet18", pretrained="imagenet")
 
 
 def test_cached_weights_are_used(hub):
     hub.mkdir(parents=True, exist_ok=True)
     source = torchvision.models.resnet18()
     torch.save(source.state_dict(), hub / "resnet18-f37072fd.pth")
-    weights = resnet18().state_dict()
+    weights = build("resnet18", pretrained="imagenet").state_dict()
     new = ("conv1.weight", "fc.weight", "fc.bias")
     for name, value in source.state_dict().items():
         assert (weights[name].shape != value.shape) if name in new else torch.equal(weights[name], value), name
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name.startswith("NeuralNetwork")])
-def test_the_networks_return_probabilities_and_without_softmax_logits(name):
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_published_networks_return_probabilities_and_without_softmax_logits(name):
     torch.manual_seed(0)
     model = build(name).eval()
     torch.manual_seed(0)
@@ -72,7 +86,7 @@ def test_the_networks_return_probabilities_and_without_softmax_logits(name):
     images = torch.randn(3, 1, 28, 28)
     torch.testing.assert_close(model(images), bare(images).softmax(dim=1))
     assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in bare.parameters())
-    for other in (bare, build("FastNetwork_32"), build("resnet18_scratch")):
+    for other in (bare, build("FastNetwork_32"), build("resnet18")):
         with pytest.raises(FashionError, match=f'{type(other).__name__} has no .* softmax: leave out "logits"'):
             CHANGES["logits"](other)
 
@@ -91,7 +105,7 @@ def test_identity_convolutions_pass_the_image_on():
 
 
 def test_resnet18_returns_logits_of_ten_classes():
-    model = resnet18(pretrained=False).eval()
+    model = build("resnet18").eval()
     assert model(torch.randn(2, 1, 28, 28)).shape == (2, 10)
     assert isinstance(model.fc, nn.Linear)
 
@@ -99,14 +113,13 @@ def test_resnet18_returns_logits_of_ten_classes():
 def test_resnet18_from_scratch_has_the_new_layers_that_the_pretrained_one_has(hub):
     hub.mkdir(parents=True, exist_ok=True)
     torch.save(torchvision.models.resnet18().state_dict(), hub / "resnet18-f37072fd.pth")
-    states = {}
-    for name in ("resnet18", "resnet18_scratch"):
+    states = []
+    for pretrained in ("imagenet", ""):
         torch.manual_seed(0)
-        states[name] = build(name).state_dict()
+        states.append(build("resnet18", pretrained=pretrained).state_dict())
     for name in ("conv1.weight", "fc.weight", "fc.bias"):  # same seed, same new layers: the comparison is paired
-        assert torch.equal(states["resnet18"][name], states["resnet18_scratch"][name]), name
-    inner = "layer1.0.conv1.weight"
-    assert not torch.equal(states["resnet18"][inner], states["resnet18_scratch"][inner])
+        assert torch.equal(*(state[name] for state in states)), name
+    assert not torch.equal(*(state["layer1.0.conv1.weight"] for state in states))
 
 
 @pytest.mark.parametrize(("key", "parameters"), [("FastNetwork_32", 292_650), ("FastNetwork_64", 1_165_898)])

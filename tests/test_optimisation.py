@@ -2,13 +2,20 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import SGD, AdamW
 
 from fashion import Experiment, FashionError
-from fashion.devices import place
 from fashion.models import build
-from fashion.muon import Muon
-from fashion.optimisation import build_average, build_optimiser, build_scheduler
+from fashion.optimisation import (
+    OPTIMISERS,
+    Muon,
+    _prepare_for_graphs,
+    build_average,
+    build_optimiser,
+    build_scheduler,
+    orthogonalise,
+)
 
 RECIPE = Experiment("recipe", "NeuralNetwork_v1", epochs=2, lr=0.5, momentum=0.9)
 
@@ -31,18 +38,19 @@ def test_only_matrices_and_filters_decay():
 
 
 def test_a_plain_recipe_is_plain_sgd():
-    (group,) = build_optimiser(RECIPE, model()).param_groups
+    optimiser = build_optimiser(RECIPE, model())
+    (group,) = optimiser.param_groups
+    assert type(optimiser) is SGD and group["fused"]
     assert (group["lr"], group["momentum"], group["weight_decay"], group["nesterov"]) == (0.5, 0.9, 0, False)
     assert build_scheduler(RECIPE, build_optimiser(RECIPE, model()), 10) is None
     assert build_average(RECIPE, model()) is None
 
 
-@pytest.mark.parametrize("precision, dtype", [("fp32", torch.float32), ("bf16", torch.bfloat16)])
-def test_muon_is_for_convolutions_of_more_than_one_channel(precision, dtype):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_muon_is_for_convolutions_of_more_than_one_channel(dtype):
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3), nn.Flatten(), nn.Linear(2 * 24 * 24, 10))
-    placed = place(network, "FastNetwork_32", torch.device("cpu"), precision)
-    recipe = replace(RECIPE, schedule="one_cycle", nesterov=True, weight_decay=1e-3, muon=0.1)
-    optimiser = build_optimiser(recipe, placed)
+    recipe = replace(RECIPE, schedule="one_cycle", nesterov=True, weight_decay=1e-3, optimiser=("muon", 0.1))
+    optimiser = build_optimiser(recipe, network, dtype)
     assert isinstance(optimiser, Muon) and optimiser.dtype == dtype
     decaying, others, filters = optimiser.param_groups
     assert [len(group["params"]) for group in (decaying, others, filters)] == [2, 3, 1]
@@ -54,6 +62,46 @@ def test_muon_is_for_convolutions_of_more_than_one_channel(precision, dtype):
     assert [group["max_lr"] for group in optimiser.param_groups] == [0.5, 0.5, 0.1]
     with pytest.raises(FashionError, match="NeuralNetwork_v1 has no convolution of more than one channel"):
         build_optimiser(recipe, build("NeuralNetwork_v1"))
+    with pytest.raises(FashionError, match="recipe: muon needs nesterov=True"):
+        build_optimiser(replace(recipe, nesterov=False), network)
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ("adam", r"no optimiser 'adam': fashion/optimisation.py has sgd, muon"),
+        ("muon", r"the optimiser 'muon' takes \(rate\), not \(\)"),
+        (("sgd", 0.1), r"the optimiser 'sgd' takes \(\), not \(0.1,\)"),
+    ],
+)
+def test_an_optimiser_that_there_is_not_is_named(choice, message):
+    with pytest.raises(FashionError, match=message):
+        build_optimiser(replace(RECIPE, optimiser=choice), model())
+
+
+def test_an_optimiser_that_is_added_takes_the_parameters_of_the_recipe(monkeypatch):
+    def adamw(groups, recipe, dtype, beta):
+        return AdamW(groups, betas=(recipe.momentum, beta))
+
+    monkeypatch.setitem(OPTIMISERS, "adamw", adamw)
+    recipe = replace(RECIPE, optimiser=("adamw", 0.99), weight_decay=1e-3, schedule="one_cycle")
+    optimiser = build_optimiser(recipe, model())
+    assert [(group["betas"], group["weight_decay"]) for group in optimiser.param_groups] == [
+        ((0.9, 0.99), 1e-3),
+        ((0.9, 0.99), 0.0),
+    ]
+    build_scheduler(recipe, optimiser, 100)
+    assert [group["lr"] for group in optimiser.param_groups] == pytest.approx([0.05, 0.05])
+
+
+@pytest.mark.parametrize("changes", [True, False])
+def test_a_recorded_graph_finds_what_changes_on_the_device(changes):
+    sgd, adamw = SGD(model().parameters(), lr=0.5), AdamW(model().parameters(), lr=0.5)
+    for optimiser in (sgd, adamw):
+        _prepare_for_graphs(optimiser, torch.device("cpu"), changes)
+        (group,) = optimiser.param_groups
+        assert group["lr"] == 0.5 and isinstance(group["lr"], Tensor) == changes
+    assert "capturable" not in sgd.param_groups[0] and adamw.param_groups[0]["capturable"]
 
 
 @pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
@@ -95,3 +143,94 @@ def test_the_average_is_exponential_and_includes_normalisation():
     averaged.update_parameters(network)
     torch.testing.assert_close(averaged.module[3].weight, weights + 0.25)
     torch.testing.assert_close(averaged.module[1].running_mean, torch.full((2,), 2.0))
+
+
+def gradients(weights, number=4):
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(weights.shape, generator=generator) for _ in range(number)]
+
+
+def orthogonal(filters, weight_decay=0.0):
+    return [{"params": [filters], "orthogonal": True, "weight_decay": weight_decay}]
+
+
+@pytest.mark.parametrize("shape", [(16, 8, 3, 3), (32, 1, 3, 3)], ids=["wide", "tall"])
+def test_convolutions_move_as_torch_moves_matrices(shape):
+    torch.manual_seed(0)
+    filters = nn.Parameter(torch.randn(shape))
+    matrix = nn.Parameter(filters.detach().flatten(1).clone())
+    rows, columns = matrix.shape
+    ours = Muon(orthogonal(filters), lr=0.1, momentum=0.8)
+    # torch moves a tall matrix further, by the root of its rows for each column
+    rate = 0.1 / max(1, rows / columns) ** 0.5
+    theirs = torch.optim.Muon([matrix], lr=rate, momentum=0.8, nesterov=True, weight_decay=0, ns_steps=3)
+    for gradient in gradients(filters):
+        filters.grad, matrix.grad = gradient, gradient.flatten(1)
+        with torch.no_grad():
+            matrix.mul_(min(rows, columns) ** 0.5 / matrix.norm())
+        ours.step()
+        theirs.step()
+        torch.testing.assert_close(filters.flatten(1), matrix, atol=5e-3, rtol=0)  # steps of about 0.03, in bfloat16
+
+
+def test_other_weights_move_as_with_sgd():
+    torch.manual_seed(0)
+    ours = [nn.Parameter(torch.randn(3, 4)), nn.Parameter(torch.randn(5, 1, 3, 3))]
+    theirs = [nn.Parameter(weights.detach().clone()) for weights in ours]
+    groups = [[{"params": [one], "weight_decay": 0.01}, {"params": [other]}] for one, other in (ours, theirs)]
+    optimisers = [Muon(groups[0], lr=0.1, momentum=0.9), torch.optim.SGD(groups[1], 0.1, 0.9, nesterov=True)]
+    for drawn in zip(*(gradients(weights) for weights in ours), strict=True):
+        for optimiser, weights in zip(optimisers, (ours, theirs), strict=True):
+            for each, gradient in zip(weights, drawn, strict=True):
+                each.grad = gradient.clone()
+            optimiser.step()
+    torch.testing.assert_close(ours, theirs)
+
+
+def step(weight_decay=0.0, **options):
+    """Take one step of a tenth; return the share of themselves by which the filters moved, and the filters."""
+    torch.manual_seed(0)
+    filters = nn.Conv2d(16, 8, kernel_size=3).to(memory_format=torch.channels_last).weight
+    filters.grad = gradients(filters)[0]
+    start = filters.detach() * 8**0.5 / filters.detach().norm()
+    Muon(orthogonal(filters, weight_decay), lr=0.1, momentum=0.6, **options).step()
+    assert filters.is_contiguous(memory_format=torch.channels_last)
+    return float((filters.detach() - start).norm() / start.norm()), filters.detach()
+
+
+def test_the_learning_rate_is_the_share_of_itself_by_which_a_convolution_moves():
+    assert step()[0] == pytest.approx(0.1, rel=0.2)
+
+
+def test_weight_decay_leaves_convolutions_alone():
+    assert torch.equal(step()[1], step(weight_decay=1e3)[1])
+
+
+def test_the_matrix_products_have_the_precision_that_is_asked_for():
+    coarse, fine = (step(dtype=dtype)[1] for dtype in (torch.bfloat16, torch.float32))
+    assert not torch.equal(coarse, fine)
+    torch.testing.assert_close(coarse, fine, atol=2e-3, rtol=0)
+
+
+def test_weights_without_a_gradient_stay():
+    filters = nn.Parameter(torch.ones(2, 2, 1, 1))
+    Muon(orthogonal(filters), lr=0.1, momentum=0.6).step()
+    assert torch.equal(filters, torch.ones(2, 2, 1, 1))
+
+
+@pytest.mark.parametrize("shape", [(6, 30), (30, 6), (8, 8)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_singular_values_come_near_one(shape, dtype):
+    torch.manual_seed(0)
+    matrix = torch.randn(shape)
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    found = orthogonalise(matrix.to(dtype), steps=5).float()
+    assert found.shape == matrix.shape
+    turned = left.T @ found @ right.T  # diagonal: the singular vectors are those of the matrix
+    assert ((turned.diagonal() > 0.6) & (turned.diagonal() < 1.3)).all()
+    assert (turned - turned.diagonal().diag()).abs().max() < 0.05
+    assert values.max() / values.min() > 1.5
+
+
+def test_no_gradient_is_no_step():
+    assert torch.equal(orthogonalise(torch.zeros(3, 4)), torch.zeros(3, 4))

@@ -1,6 +1,7 @@
 import re
 import sys
 
+import pytest
 import yaml
 
 from fashion import CLASSES, settings
@@ -12,6 +13,8 @@ else:
 
 ROOT = settings.ROOT
 README = (ROOT / "README.md").read_text()
+OPEN = re.sub(r"<details>.*?</details>", "", README, flags=re.DOTALL)  # what is not folded
+COMMANDS = ("pip install -e . && fashion run v1 v1_fixed", 'pip install -e ".[dev]" && pytest')
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -27,22 +30,56 @@ def test_environment_yml_agrees_with_pyproject():
     assert sorted(names.get(name, name) + version for name, version in conda.items()) == sorted(PROJECT["dependencies"])
 
 
-def test_the_readme_opens_with_the_results_and_then_the_two_commands():
-    assert README.index("figures/results.png") < README.index("<!-- results") < README.index("## Installation")
-    commands = ["pip install -e . && fashion run v1 v1_fixed", 'pip install -e ".[dev]" && pytest']
-    installation = README.partition("## Installation")[2].partition("##")[0]
-    assert [installation.count(f"```sh\n{command}\n```") for command in commands] == [1, 1]
-    assert commands[1] in (ROOT / ".ci" / "run").read_text()
+def test_the_first_screen_of_the_readme_has_the_findings_one_figure_and_the_two_commands():
+    screen = "\n".join(README.splitlines()[:40])
+    assert re.findall(r"!\[[^\]]*\]\(([^)]*)\)", screen) == ["model_logs/figures/results.png"]
+    assert "<!-- findings: " in screen and "<!-- /findings -->" in screen
+    for command in COMMANDS:
+        assert screen.count(command) == README.count(f"```sh\n{command}\n```") == 1
+    assert COMMANDS[1] in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_the_readme_is_short_where_nothing_is_folded():
+    assert README.count("<details>") == README.count("</details>") > 0
+    assert len(OPEN.splitlines()) <= 300
+
+
+def cells(row):
+    """The text of a table's row as it is shown, by cell: links by their text, pictures left out."""
+    shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", re.sub(r"!\[[^\]]*\]\([^)]*\)", "", row))
+    return [cell.strip() for cell in shown.strip("|").split("|")]
+
+
+def test_tables_fit_a_narrow_page():
+    rows = [line for line in OPEN.splitlines() if line.startswith("|") and not line.startswith(("|:", "|-"))]
+    assert rows
+    assert [row for row in rows if sum(map(len, cells(row))) > 100] == []
+
+
+def anchors(document):
+    """What the headings of a document are called in links to them."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", ["README.md", "benchmarks/README.md", "data/FashionMNIST/README.md"])
+def test_links_lead_somewhere(name):
+    document = ROOT / name
+    targets = re.findall(r"(?:\]\(|src=\")([^)\"]+)", document.read_text())
+    local = [target.partition("#") for target in targets if "://" not in target]
+    lost = [file for file, _, _ in local if not (document.parent / file).exists()]
+    lost += [place for file, _, place in local
+             if place and place not in anchors(document.parent / file if file else document)]  # fmt: skip
+    assert lost == [] and (local or name != "README.md")
+
+
+def test_nothing_names_a_place_on_one_machine():
+    files = [ROOT / "README.md", *(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "fashion").rglob("*.py")]
+    assert len(files) > 30
+    assert [path.name for path in files if re.search(r"/(work|tmp|home|root)/", path.read_text())] == []
 
 
 def test_the_dataset_has_its_licence():
     text = (ROOT / "data" / "FashionMNIST" / "README.md").read_text()
     assert "Zalando SE" in text and "8d4fb7e6c68d591d4c3dfef9ec88bf0d" in text
     assert len(CLASSES) == 10
-
-
-def test_links_in_the_readme_lead_somewhere():
-    targets = re.findall(r"(?:\]\(|src=\")([^)\"#]+)", README)
-    local = [target for target in targets if "://" not in target]
-    assert local
-    assert [target for target in local if not (ROOT / target).exists()] == []

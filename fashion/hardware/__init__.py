@@ -1,4 +1,1 @@
-"""How a network computes here: device, precision, layout, forms of convolutions, compilation, graphs, threads.
-
-Each choice follows from what the layers of a network are, by rules that were measured: benchmarks/README.md has them.
-"""
+"""How a network computes here, by rules on what its layers are; benchmarks/README.md has how each was measured."""

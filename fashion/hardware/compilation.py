@@ -13,15 +13,7 @@ def compiled(network: nn.Module, batch_size: int) -> Callable[[Tensor], Tensor]:
 
     PyTorch makes them at the first call, which takes a while, and keeps them in a temporary folder for other processes:
     https://docs.pytorch.org/docs/stable/torch.compiler.html. None is chosen by timing: the same seed gives the same
-    history.
-
-    Args:
-        network: on the device it computes on.
-        batch_size: of the minibatches that are worth it. One of another size, such as an epoch's last, would need
-            kernels of its own, and takes the network as it is.
-
-    Returns:
-        A function of images, shape (B, 1, 28, 28), that returns what the network does.
+    history. Minibatches of another size than `batch_size`, such as an epoch's last, take the network as it is.
 
     Raises:
         FashionError: there is no C++ compiler here.

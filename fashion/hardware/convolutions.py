@@ -55,10 +55,8 @@ def shorten(network: nn.Module) -> bool:
     """Let 3 x 3 convolutions with an output of one pixel, in place, skip the part of the kernel that meets padding.
 
     ResNet-18 on 28 x 28 ends so: eight of nine weights of its last convolutions never see an image. The outcome is the
-    same up to rounding, and on a CPU a linear layer over the rest of the kernel is faster, with channels first.
-
-    Args:
-        network: on the CPU; two black images find out which convolutions these are.
+    same up to rounding, and on a CPU a linear layer over the rest of the kernel is faster, with channels first. Two
+    black images, on the CPU, find out which convolutions these are.
 
     Returns:
         Whether there are any.

@@ -12,10 +12,8 @@ TensorFunction = Callable[..., tuple[Tensor, ...]]
 def replayed(function: TensorFunction, device: torch.device) -> TensorFunction:
     """Return a function that does the same with less work for the host: on a CUDA device it is replayed as a graph.
 
-    Args:
-        function: takes tensors on `device` and returns a tuple of tensors. What it does must depend on nothing but
-            values in its arguments and in tensors that it finds in the same place each time.
-        device: anything but a CUDA device gets `function` itself.
+    What it does must depend on nothing but values in its arguments, tensors on `device`, and in tensors that it finds
+    in the same place each time; it returns a tuple of tensors. Other devices get the function itself.
     """
     return Replayed(function, device) if device.type == "cuda" else function
 

@@ -49,19 +49,14 @@ def choose_precision(name: str, network: nn.Module, device: torch.device) -> str
 
 
 def place(network: nn.Module, device: torch.device, precision: str) -> nn.Module:
-    """Put a network on a device, in place, and let it compute there in the way that is fastest for it.
+    """Put a network from the CPU on a device, in place, and let it compute there in the way that is fastest for it.
 
     That is a memory layout and other forms of some convolutions, of the same outcome up to rounding; on a CPU, the
     process also keeps the memory that it frees. A CUDA device computes what it computes again in the same way.
 
-    Args:
-        network: what to train, on the CPU.
-        device: where.
-        precision: "bf16" to compute matrix products and convolutions in bfloat16; "fp32" leaves all in float32, but for
-            convolutions on a CUDA device, for which PyTorch lets cuDNN round to TF32.
-
     Returns:
-        The network, or in bfloat16 an `InBfloat16` around it.
+        The network, or for "bf16" an `InBfloat16` around it. In "fp32" all stays in float32, but for convolutions on a
+        CUDA device, for which PyTorch lets cuDNN round to TF32.
     """
     torch.backends.cudnn.deterministic = True  # the same seed gives the same history
     channels_last = device.type == "cuda"
@@ -78,9 +73,9 @@ def place(network: nn.Module, device: torch.device, precision: str) -> nn.Module
 
 
 def is_wide(network: nn.Module) -> bool:
-    """Say whether a network has a convolution over several channels: where it has none, the rest is too little work.
+    """Say whether a network has a convolution over several channels.
 
-    Too little, that is, for casts to bfloat16 and for a second thread to pay on a CPU.
+    The rest is too little work for casts to bfloat16, and for a second thread, to pay on a CPU.
     """
     return any(isinstance(layer, nn.Conv2d) and layer.in_channels > 1 for layer in network.modules())
 

@@ -48,11 +48,7 @@ class Classifier(nn.Module):
 
 
 def load_classifier(path: Path | str = SHIPPED) -> Classifier:
-    """Load a network from the file of its weights, such as a run keeps.
-
-    Raises:
-        FashionError: the file is missing or is not one of ours.
-    """
+    """Load a network from the file of its weights, such as a run keeps; otherwise raise a `FashionError`."""
     from safetensors import SafetensorError, safe_open
 
     if Path(path).is_dir():

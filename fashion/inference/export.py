@@ -25,17 +25,13 @@ def export_onnx(path: Path | str, classifier: Classifier | None = None) -> float
     """Write a network to an ONNX file, and check it against PyTorch on the first 1,000 test images.
 
     The file's network maps `pixels`, uint8, shape (B, 1, 28, 28), 0 to 255 and light on dark as in the dataset, to
-    `probabilities`, float32, shape (B, 10), in the order of `CLASSES`. Needs the extra "export".
-
-    Args:
-        path: where to write it.
-        classifier: which network. Default: the one that is shipped.
+    `probabilities`, float32, shape (B, 10), in the order of `CLASSES`.
 
     Returns:
         The largest absolute difference between two probabilities.
 
     Raises:
-        FashionError: the extra is not installed, or the file cannot be written.
+        FashionError: the extra "export" is not installed, or the file cannot be written.
     """
     try:
         import onnxruntime

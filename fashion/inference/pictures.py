@@ -46,12 +46,9 @@ def prepare(image: Image.Image) -> Image.Image:
     """Bring an image into the form of the dataset, after the steps of Xiao et al., https://arxiv.org/abs/1708.07747.
 
     On white where it is transparent; grey; negated if its background is light; brightened so that the background is
-    black; trimmed to what differs from it; its longer edge resized to 28 pixels; centred on black. What has that form
-    already is left as it is: 28 x 28 pixels on a dark background. Unlike theirs, pixels are averaged and not skipped
-    where an image shrinks, and it is not sharpened.
-
-    Returns:
-        A grey image of 28 x 28 pixels.
+    black; trimmed to what differs from it; its longer edge resized to 28 pixels; centred on black. A grey image of 28 x
+    28 pixels on a dark background is left as it is. Unlike theirs, pixels are averaged and not skipped where an image
+    shrinks, and it is not sharpened.
 
     Raises:
         FashionError: it has no pixels, or all of it is background.

@@ -98,13 +98,12 @@ def read_checkpoint(path: Path) -> Saved | None:
 def _restore_optimiser(optimiser: Optimizer, state: dict) -> None:
     """Load a state, but leave a learning rate that is a tensor where it is: a CUDA graph will read it there.
 
-    Running averages take the memory layout that the weights have here: a fused step goes through both as they lie. How
-    the steps are computed is for the device, too, and not for the checkpoint, to say.
+    Running averages take the memory layout that the weights have here, and steps are computed as is best here.
     """
     here = [dict(group) for group in optimiser.param_groups]
     how = [{name: ours[name] for name in ("fused", "foreach", "capturable") if name in ours} for ours in here]
     groups = [theirs | ours for theirs, ours in zip(state["param_groups"], how, strict=True)]
-    optimiser.load_state_dict(state | {"param_groups": groups})  # which has a device count steps if `capturable` is true
+    optimiser.load_state_dict(state | {"param_groups": groups})  # a `capturable` one counts its steps on the device
     for weights, values in optimiser.state.items():
         for name, value in values.items():
             if isinstance(value, Tensor) and value.shape == weights.shape:

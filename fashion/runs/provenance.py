@@ -19,18 +19,16 @@ def provenance(device: torch.device) -> Provenance:
     """Describe what a run on `device` runs on and with."""
     versions = {"python": platform.python_version(), "torch": torch.__version__, "torchvision": torchvision.__version__}
     # Plain strings, for checkpoints
-    return Provenance(device.type, _hardware(device), {name: str(each) for name, each in versions.items()}, _git_commit())
+    return Provenance(
+        device.type, _hardware(device), {name: str(each) for name, each in versions.items()}, _git_commit()
+    )
 
 
 def continued(before: Provenance, after: Provenance) -> Provenance:
     """Describe what a run that was interrupted ran on: `before`, then `after` where that differs."""
     versions = {name: _then(before.versions.get(name, each), each) for name, each in after.versions.items()}
-    return Provenance(
-        _then(before.device, after.device),
-        _then(before.hardware, after.hardware),
-        versions,
-        _then(before.git_commit, after.git_commit),
-    )
+    both = {name: _then(getattr(before, name), getattr(after, name)) for name in ("device", "hardware", "git_commit")}
+    return Provenance(versions=versions, **both)
 
 
 def _then(before: str | None, after: str | None) -> str | None:

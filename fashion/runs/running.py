@@ -66,23 +66,19 @@ def run(
     Args:
         experiment: the recipe.
         seed: of the weights and of the order of the images.
-        logs: the folder to record it in, `runs/` by default. `model_logs/`, the study's record, takes nothing but
-            complete runs of `EXPERIMENTS`.
-        data: what to train on and what to evaluate on, on the device to train on. Default: all images, on the
-            accelerator, or on the CPU where there is none.
-        validation: what is evaluated on is held out of the training images; by default `fashion.data.split` does that.
+        logs: the folder to record it in. `model_logs/`, the study's record, takes complete runs of `EXPERIMENTS` only.
+        data: what to train and to evaluate on, on the device to train on. Default: all images, on an accelerator if
+            there is one.
+        validation: evaluate on images held out of the training images; by default `fashion.data.split` does that.
         precision: "fp32", "bf16", or "auto": whichever is recorded or begun, else whichever is faster.
-        compile_model: train by kernels that are compiled for the network, as `run.json` then says. A run that began so
-            goes on so.
+        compile_model: train by kernels that are compiled for the network. A run that began so goes on so.
         retrain: train even if the run is recorded, and replace the record.
         pace: how often to save it, and when to stop: after the epoch that is the last to end before `pace.until`, as
             far as the epoch before it tells; one epoch is trained at least.
         after_epoch: called with the history so far after each epoch.
 
     Raises:
-        FashionError: another recipe is recorded or half trained in this run's place, or not in the precision or not
-            compiled as asked for; runs beside it saw more or fewer images; the study's record would take an incomplete
-            run or one of code that is not committed; a folder cannot be written; or there is no compiler.
+        FashionError: `fashion.runs.refusals` says why, a folder cannot be written, or there is no compiler.
         FloatingPointError: a loss is not finite.
         Paused: the run is not at its end yet, and `pace.until` is near.
     """
@@ -156,7 +152,9 @@ def _train(
     tested = averaged or placed
 
     parts = {"model": network, "optimiser": optimiser, "scheduler": scheduler, "average": averaged}
-    checkpoint = Checkpoint(checkpoint_path(folder), {name: part for name, part in parts.items() if part is not None}, train_loader)
+    checkpoint = Checkpoint(
+        checkpoint_path(folder), {name: part for name, part in parts.items() if part is not None}, train_loader
+    )
     if saved:
         checkpoint.restore(saved)
 

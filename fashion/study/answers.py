@@ -20,39 +20,21 @@ def findings(study: Study) -> str:
     hold = f"{len(inside)} of {len(inside) + len(outside)}" if outside else f"All {len(inside)}"
     rates = study.learning_rates["with batch normalisation"]
     slow, quick = (_mean(rates[rate], LEARNING_RATE_EPOCHS) for rate in ("0.001", "0.008"))
-    gain = difference(study["resnet18_scratch"], study["resnet18"]).removeprefix("+")
     muon, gpu = study["fast_95_muon"], study.on_gpu[EXPERIMENTS["fast"]]
-    lines = [
-        (
-            f"**{hold} published accuracies hold.** One, 72.8%, is a draw: ours end {_span(study['v1_5_5'])}",
-            "00_results",
-        ),
-        (
-            "**A doubled softmax stalls learning.** Without it `v1_5_5` ends at "
-            f"{_mean(study['v1_5_5_logits']):.1f}%, not {_mean(study['v1_5_5']):.1f}%",
-            "02_v1_5_5",
-        ),
-        (
-            f"**Batch normalisation bears 8 times the learning rate**: {quick:.1f}%, not {slow:.1f}%, in ten epochs",
-            "04_learning_rate",
-        ),
-        (
-            f"**ImageNet is worth {gain} points** at 28 x 28: {_mean(study['resnet18']):.1f}%, not "
-            f"{_mean(study['resnet18_scratch']):.1f}%",
-            "05_resnet18",
-        ),
-        (
-            f"**{_mean(study['fast']):.1f}% takes {_duration(study['fast'])}** of two CPU cores, {_duration(gpu)} of an "
-            f"H200; {_mean(muon):.1f}% takes {_duration(muon)}",
-            "06_fast_model",
-        ),
-        (
-            f"**The final model ends at {_mean(study['final']):.1f}%**, {_against_best(study['final'])} "
-            f"{BEST_PUBLISHED}% that others report",
-            "07_final_model",
-        ),
-    ]
-    return "\n".join(f"- {line}. [{name}](notebooks/{name}.ipynb)" for line, name in lines)
+    lines = {
+        "00_results": f"**{hold} published accuracies hold.** One, 72.8%, is a draw: ours end {_span(study['v1_5_5'])}",
+        "02_v1_5_5": "**A doubled softmax stalls learning.** Without it `v1_5_5` ends at "
+        f"{_mean(study['v1_5_5_logits']):.1f}%, not {_mean(study['v1_5_5']):.1f}%",
+        "04_learning_rate": "**Batch normalisation bears 8 times the learning rate**: "
+        f"{quick:.1f}%, not {slow:.1f}%, in ten epochs",
+        "05_resnet18": f"**ImageNet is worth {_points(study['resnet18_scratch'], study['resnet18'])}** at 28 x 28: "
+        f"{_mean(study['resnet18']):.1f}%, not {_mean(study['resnet18_scratch']):.1f}%",
+        "06_fast_model": f"**{_mean(study['fast']):.1f}% takes {_duration(study['fast'])}** of two CPU cores, "
+        f"{_duration(gpu)} of an H200; {_mean(muon):.1f}% takes {_duration(muon)}",
+        "07_final_model": f"**The final model ends at {_mean(study['final']):.1f}%**, "
+        f"{_against_best(study['final'])} {BEST_PUBLISHED}% that others report",
+    }
+    return "\n".join(f"- {line}. [{name}](notebooks/{name}.ipynb)" for name, line in lines.items())
 
 
 def reproduction(study: Study) -> str:
@@ -68,11 +50,11 @@ def v1(study: Study) -> str:
     """Say why v1 stays at chance level, and what repairs it."""
     alone = [_mean(study[name]) for name in ("v1_logits", "v1_identity", "v1_lrx10", "v1_momentum")]
     return (
-        f"`v1` ends at {_mean(study['v1']):.1f}%, as the published run did. Its two convolutions of one channel hide the "
-        "images, and its softmax, to which `CrossEntropyLoss` adds another, takes nine tenths of every gradient. Each of "
-        f"four changes alone leaves it near there: {min(alone):.1f} to {max(alone):.1f}% on average. Three together, "
-        "`v1_fixed`, take every seed above 80%: no softmax in the model, convolutions that start by passing their input "
-        f"on, and momentum 0.9. It ends at {percent(study['v1_fixed'])}%."
+        f"`v1` ends at {_mean(study['v1']):.1f}%, as the published run did. Its two convolutions of one channel hide "
+        "the images, and its softmax, to which `CrossEntropyLoss` adds another, takes nine tenths of every gradient. "
+        f"Each of four changes alone leaves it near there: {min(alone):.1f} to {max(alone):.1f}% on average. Three "
+        "together, `v1_fixed`, take every seed above 80%: no softmax in the model, convolutions that start by passing "
+        f"their input on, and momentum 0.9. It ends at {percent(study['v1_fixed'])}%."
     )
 
 
@@ -83,9 +65,9 @@ def v1_5_5(study: Study) -> str:
     left = _epochs(runs, 11)  # a seed at chance level stays at 10%
     return (
         f"The published 72.8% is one draw from a wide range: our seeds end at {ends}%. Each stays at chance level for "
-        f"{min(left) - 1} to {max(left) - 1} of the 25 epochs, and the recipe ends while some are still on their way. The "
-        "model's softmax before a loss that applies its own holds them there: without it, as `v1_5_5_logits`, the same "
-        f"network ends at {percent(study['v1_5_5_logits'])}%."
+        f"{min(left) - 1} to {max(left) - 1} of the 25 epochs, and the recipe ends while some are still on their way. "
+        "The model's softmax before a loss that applies its own holds them there: without it, as `v1_5_5_logits`, the "
+        f"same network ends at {percent(study['v1_5_5_logits'])}%."
     )
 
 
@@ -93,25 +75,25 @@ def batch_normalisation(study: Study) -> str:
     """Say how much of the gain of batch normalisation is its own."""
     bn, logits, both = (study[name] for name in ("v1_5_5_BN", "v1_5_5_logits", "v1_5_5_BN_logits"))
     return (
-        f"With batch normalisation the network ends at {percent(bn)}%, without it at {percent(study['v1_5_5'])}%. Taking "
-        "the softmax out of the model closes most of that gap, too: after 25 epochs batch normalisation is "
-        f"{difference(logits, bn, 25)} points ahead of it. Both together reach 90% after {_counts(_epochs(both, 90))} "
-        f"epochs, batch normalisation alone after {_counts(_epochs(bn, 90))}; after 40 they end alike, at "
-        f"{percent(both)}% (n = {len(both)}) and {percent(bn)}%."
+        f"With batch normalisation the network ends at {percent(bn)}%, without it at {percent(study['v1_5_5'])}%. "
+        "Taking the softmax out of the model closes most of that gap, too: after 25 epochs batch normalisation is "
+        f"{_points(logits, bn, 25)} ahead of it. Both together reach 90% after {_counts(_epochs(both, 90))} epochs, "
+        f"batch normalisation alone after {_counts(_epochs(bn, 90))}; after 40 they end alike, at {percent(both)}% (n "
+        f"= {len(both)}) and {percent(bn)}%."
     )
 
 
 def learning_rates(study: Study) -> str:
     """Say what higher learning rates do with batch normalisation and without."""
     with_bn, without = study.learning_rates.values()
-    gain = difference(with_bn["0.001"], with_bn["0.008"], LEARNING_RATE_EPOCHS)
+    gain = _points(with_bn["0.001"], with_bn["0.008"], LEARNING_RATE_EPOCHS)
     left = {rate: _epochs(runs, 25, LEARNING_RATE_EPOCHS) for rate, runs in without.items()}
     best = max(_mean(runs, LEARNING_RATE_EPOCHS) for runs in without.values())
     worst = min(_mean(runs, LEARNING_RATE_EPOCHS) for runs in with_bn.values())
     counts = ", ".join(f"{len(epochs)} of {len(without[rate])} at {rate}" for rate, epochs in left.items())
     return (
-        f"With batch normalisation a higher rate learns faster and is still ahead after ten epochs: 0.008 is {gain} points "
-        f"above 0.001, and {difference(with_bn['0.002'], with_bn['0.008'])} above 0.002. Without it a higher rate leaves "
+        f"With batch normalisation a higher rate learns faster and is still ahead after ten epochs: 0.008 is {gain} "
+        f"above 0.001, and {_points(with_bn['0.002'], with_bn['0.008'])} above 0.002. Without it a higher rate leaves "
         f"chance level sooner: within ten epochs {counts} pass 25%. So the gain needs no batch normalisation, but the "
         f"best rate without it ends at {best:.1f}% on average, the worst with it at {worst:.1f}%."
     )
@@ -124,16 +106,24 @@ def resnet18(study: Study) -> str:
     trained = [fmean(run.history[-1].train_accuracy for run in runs) for runs in (pretrained, scratch)]
     return (
         f"From ImageNet weights ResNet-18 ends at {percent(pretrained)}% (published: 89.9%), from random ones at "
-        f"{percent(scratch)}%. The pretrained network is ahead with {sum(gap > 0 for gap in gaps)} of {len(gaps)} seeds, "
-        f"by {min(gaps):.1f} to {max(gaps):.1f} points, {median(gaps):.1f} in the median. Both overfit: in training they "
-        f"end at {trained[0]:.1f} and {trained[1]:.1f}%."
+        f"{percent(scratch)}%. The pretrained network is ahead with {sum(gap > 0 for gap in gaps)} of {len(gaps)} "
+        f"seeds, by {min(gaps):.1f} to {max(gaps):.1f} points, {median(gaps):.1f} in the median. Both overfit: in "
+        f"training they end at {trained[0]:.1f} and {trained[1]:.1f}%."
     )
 
 
 def fast(study: Study) -> str:
     """Say how soon an accuracy is reached."""
-    rows = (f"`{each.name}` {percent(runs)}% in {_duration(runs)} on {_where(runs)}" for each, runs in study.fast)
-    return f"Accuracy on the test images as they are, and seconds of training alone: {'; '.join(rows)}."
+    cpu = {each.name: runs for each, runs in study.group("fast").items()}
+    gpu = study.on_gpu[EXPERIMENTS["fast"]]
+    muon = cpu["fast_95_muon"]
+    above = sum(run.accuracy >= 95 for run in muon)
+    return (
+        f"`fast_93` ends at {percent(cpu['fast_93'])}% after {_duration(cpu['fast_93'])} of two CPU cores, `fast` at "
+        f"{percent(cpu['fast'])}% after {_duration(cpu['fast'])}, or {_duration(gpu)} of an H200. 95% on the images as "
+        f"they are takes Muon: `fast_95_muon` ends at {percent(muon)}% after {_duration(muon)}, above 95% with {above} "
+        f"of {len(muon)} seeds; `fast_95`, without it, ends at {percent(cpu['fast_95'])}%."
+    )
 
 
 def final(study: Study) -> str:
@@ -143,11 +133,11 @@ def final(study: Study) -> str:
     least, best = min(history, key=lambda each: each.test_loss), max(history, key=lambda each: each.test_accuracy)
     averaged = with_interval([accuracy(mirrored(run), test_labels()) for run in runs])
     return (
-        f"`final` ends at {percent(runs)}% (n = {len(runs)}), {_against_best(runs)} {BEST_PUBLISHED}% that others report, "
-        f"and at {averaged}% if each image is averaged with its mirror image. Seed {runs[0].seed} overfits: after epoch "
-        f"{least.epoch} its test loss rises from {least.test_loss:.3f} to {history[-1].test_loss:.3f}, its test accuracy "
-        f"falls from {best.test_accuracy:.2f} (epoch {best.epoch}) to {history[-1].test_accuracy:.2f}%, while the "
-        f"training accuracy rises from {least.train_accuracy:.1f} to {history[-1].train_accuracy:.1f}%."
+        f"`final` ends at {percent(runs)}% (n = {len(runs)}), {_against_best(runs)} {BEST_PUBLISHED}% that others "
+        f"report, and at {averaged}% if each image is averaged with its mirror image. Seed {runs[0].seed} overfits: "
+        f"after epoch {least.epoch} its test loss rises from {least.test_loss:.3f} to {history[-1].test_loss:.3f}, its "
+        f"test accuracy falls from {best.test_accuracy:.2f} (epoch {best.epoch}) to {history[-1].test_accuracy:.2f}%, "
+        f"while the training accuracy rises from {least.train_accuracy:.1f} to {history[-1].train_accuracy:.1f}%."
     )
 
 
@@ -173,6 +163,11 @@ def _agreement(study: Study) -> tuple[list[str], list[str], list[str]]:
     return places
 
 
+def _points(first: list[Run], second: list[Run], epoch: int = 0) -> str:
+    """Write how far the second is above the first, where that is above zero: `2.31 ± 0.44 points`."""
+    return difference(first, second, epoch).removeprefix("+") + " points"
+
+
 def _against_best(runs: list[Run]) -> str:
     return "above the" if _mean(runs) > BEST_PUBLISHED else "below the"
 
@@ -188,20 +183,15 @@ def _epochs(runs: list[Run], threshold: float, epochs: int | None = None) -> lis
     return [epoch for epoch in found if epoch]
 
 
-def _counts(numbers: list[int]) -> str:
-    return f"{min(numbers)}" if min(numbers) == max(numbers) else f"{min(numbers)} to {max(numbers)}"
-
-
 def _span(runs: list[Run]) -> str:
     accuracies = [run.accuracy for run in runs]
     return f"between {min(accuracies):.0f} and {max(accuracies):.0f}%"
 
 
+def _counts(numbers: list[int]) -> str:
+    return " to ".join(map(str, sorted({min(numbers), max(numbers)})))
+
+
 def _duration(runs: list[Run]) -> str:
     seconds = fmean(run.train_seconds for run in runs)
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-
-
-def _where(runs: list[Run]) -> str:
-    machine = runs[0].record.machine
-    return f"an {machine}" if runs[0].record.provenance.device == "cuda" else f"two cores of a {machine}"

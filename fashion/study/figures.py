@@ -14,6 +14,7 @@ from fashion.experiments import LEARNING_RATE_EPOCHS, Choice
 from fashion.runs.record import Run
 from fashion.study.loading import Study, test_images, test_labels
 from fashion.study.mistakes import confusion, missed, votes
+from fashion.study.writing import choice_in_words
 
 # What others report, test accuracy in percent. None of them says how long it took.
 PUBLISHED = {
@@ -70,7 +71,7 @@ def draw_augmented(names: Sequence[Choice], number: int = 6) -> Figure:
     images, labels = load_data()[0]
     first = Dataset(images[:number], labels[:number])
     rows = {"as they are": first}
-    for title, chosen in {**{str(name): [name] for name in names}, "all": names}.items():
+    for title, chosen in {**{choice_in_words(name): [name] for name in names}, "all": names}.items():
         rows[title] = compose(chosen)(first, torch.Generator().manual_seed(0))
     return gallery.augmented(rows)
 

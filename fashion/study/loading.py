@@ -17,12 +17,12 @@ Groups = Mapping[Experiment, list[Run]]
 
 @dataclass(frozen=True)
 class Study:
-    """Every recorded run of `EXPERIMENTS`, and the groups of them that belong together.
+    """Every recorded run of `EXPERIMENTS`, by experiment, and the groups of them that belong together.
 
     Attributes:
-        tested: by experiment, the runs evaluated on the test set; an experiment without a record has none.
-        validated: likewise, those on the validation split.
-        on_gpu: likewise, those of the fast recipes that a GPU repeated, evaluated on the test set.
+        tested: evaluated on the test set.
+        validated: evaluated on the validation split.
+        on_gpu: the fast recipes as a GPU repeated them, evaluated on the test set.
     """
 
     tested: Groups
@@ -84,13 +84,7 @@ def load_study(logs: Path | str = MODEL_LOGS) -> Study:
 
 
 def runs_of(name: str, retrain: bool = False, validation: bool = False) -> list[Run]:
-    """Load the study's runs of an experiment, in the order of their seeds.
-
-    Args:
-        name: a key of `EXPERIMENTS`.
-        retrain: train seeds 0 to 4 again first, and replace what is recorded of them.
-        validation: those on the validation split.
-    """
+    """Load the study's runs of an experiment; with `retrain`, train seeds 0 to 4 again first, and replace them."""
     if retrain:
         from fashion.runs.running import run
 

@@ -17,7 +17,7 @@ def mirrored(run: Run) -> np.ndarray:
         ValueError: the run keeps no outputs.
     """
     if run.outputs is None:
-        raise ValueError(f"{run.info['experiment']} seed {run.seed} keeps no outputs")
+        raise ValueError(f"{run.record.experiment.name} seed {run.seed} keeps no outputs")
     return softmax(run.outputs.astype(np.float64), axis=2).mean(axis=0)
 
 
@@ -27,12 +27,7 @@ def ensemble(runs: Sequence[Run]) -> np.ndarray:
 
 
 def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return how many images get the right class, in percent.
-
-    Args:
-        probabilities: shape (N, 10).
-        labels: the actual classes: integers, shape (N,).
-    """
+    """Return how many images get the right class, in percent: probabilities of shape (N, 10), classes of shape (N,)."""
     return 100 * float(np.mean(probabilities.argmax(axis=1) == labels))
 
 
@@ -62,8 +57,8 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 10) -
         bins: of the probability of the class that is given, between 0 and 1.
 
     Returns:
-        A row for each bin that is not empty: `images`, how many are in it; `confidence`, the mean probability of the
-        class they are given; `accuracy`, the share of them that is right. Both in percent.
+        For each bin that is not empty: `images`, how many; `confidence`, the mean probability of the class that they
+        are given, and `accuracy`, both in percent.
     """
     sure = probabilities.max(axis=1)
     table = pd.DataFrame({"confidence": 100 * sure, "accuracy": 100.0 * (probabilities.argmax(axis=1) == labels)})
@@ -72,14 +67,9 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 10) -
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 10) -> float:
-    """Return the gap between confidence and accuracy, in points, averaged over the images of all bins.
+    """Return the gap between confidence and accuracy in `reliability`, in points, averaged over all images.
 
     The expected calibration error of Naeini et al., 2015, https://doi.org/10.1609/aaai.v29i1.9602.
-
-    Args:
-        probabilities: shape (N, 10).
-        labels: the actual classes: integers, shape (N,).
-        bins: as for `reliability`.
     """
     table = reliability(probabilities, labels, bins)
     return float(np.average((table.confidence - table.accuracy).abs(), weights=table.images))

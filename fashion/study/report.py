@@ -27,6 +27,10 @@ def _results(study: Study, group: str) -> str:
     return f"{tables.markdown(tables.results(groups))}\n\n{tables.machines(runs)}."
 
 
+def _answer(study: Study, answer: Callable[[Study], str], notebook: str) -> str:
+    return f"{answer(study)} [{notebook}](notebooks/{notebook}.ipynb)"
+
+
 def _curves_of_rates(study: Study) -> str:
     names = ("v1_5_5", "v1_5_5_BN", "v1_5_5_lrx2", "v1_5_5_lrx4", "v1_5_5_lrx8")
     return _curve_table(study, dict(zip(names, ("No BN", "BN", "lrx2", "lrx4", "lrx8"), strict=True)))
@@ -37,15 +41,15 @@ def _epochs_of_rates(study: Study) -> str:
     return tables.markdown(tables.reach(arms, epochs=LEARNING_RATE_EPOCHS))
 
 
-def _model(study: Study, name: str, curves: bool = True) -> str:
-    """Write a model's folded block: its source, its layers, its curves."""
+def _model(study: Study, name: str, answer: Callable[[Study], str], notebook: str, curves: bool = True) -> str:
+    """Write what was found about a model, and its folded block: its source, its layers, its curves."""
     model = EXPERIMENTS[name].model
     network, factory = models.build(model), models.MODELS[model]
     classes = (each for part in network.modules() for each in type(part).__mro__ if each.__module__ == models.__name__)
     source = "\n\n".join(map(inspect.getsource, dict.fromkeys([getattr(factory, "func", factory), *classes])))
     title = "source, layers, curves" if curves else "source, layers"
-    text = f"<details>\n<summary><b>{name}</b>: {title}</summary>\n\n```python\n{source.rstrip()}\n```\n\n"
-    text += f"```text\n{summary(network)}\n```\n\n"
+    text = f"{_answer(study, answer, notebook)}\n\n<details>\n<summary><b>{name}</b>: {title}</summary>\n\n"
+    text += f"```python\n{source.rstrip()}\n```\n\n```text\n{summary(network)}\n```\n\n"
     return text + (f"{_curve_table(study, {name: ''})}\n\n" if curves else "") + "</details>"
 
 
@@ -64,29 +68,24 @@ def _curve_table(study: Study, titles: Mapping[str, str]) -> str:
 # What stands between the markers of README.md, written from the study: a new part is one line here.
 BLOCKS: dict[str, Callable[[Study], str]] = {
     "findings": answers.findings,
-    "results": partial(_results, group="published"),
-    "reproduction": answers.reproduction,
-    "v1": partial(_model, name="v1"),
-    "v1 answer": answers.v1,
-    "v1_5_5": partial(_model, name="v1_5_5", curves=False),
-    "v1_5_5 answer": answers.v1_5_5,
-    "v1_5_5_BN": partial(_model, name="v1_5_5_BN", curves=False),
-    "v1_5_5_BN answer": answers.batch_normalisation,
+    "results": lambda study: f"{_results(study, 'published')}\n\n{_answer(study, answers.reproduction, '00_results')}",
+    "v1": partial(_model, name="v1", answer=answers.v1, notebook="01_v1"),
+    "v1_5_5": partial(_model, name="v1_5_5", answer=answers.v1_5_5, notebook="02_v1_5_5", curves=False),
+    "v1_5_5_BN": partial(
+        _model, name="v1_5_5_BN", answer=answers.batch_normalisation, notebook="03_v1_5_5_BN", curves=False
+    ),
     "curves": _curves_of_rates,
-    "learning rates": _epochs_of_rates,
-    "learning rates answer": answers.learning_rates,
-    "resnet18": partial(_model, name="resnet18"),
-    "resnet18 answer": answers.resnet18,
+    "learning rates": partial(_answer, answer=answers.learning_rates, notebook="04_learning_rate"),
+    "epochs": _epochs_of_rates,
     "variants": partial(_results, group="variants"),
     "missed": answers.missed_by_all,
-    "fast": partial(_model, name="fast"),
-    "fast answer": answers.fast,
+    "resnet18": partial(_model, name="resnet18", answer=answers.resnet18, notebook="05_resnet18"),
+    "times": lambda study: tables.markdown(tables.times(study.fast, test_labels()).drop(columns="network")),
     "fast recipes": lambda study: tables.markdown(tables.recipes(study.group("fast"))),
-    "times": lambda study: tables.markdown(tables.times(study.fast, test_labels())),
+    "fast": partial(_model, name="fast", answer=answers.fast, notebook="06_fast_model"),
     "ablations": lambda study: tables.markdown(tables.ablations(study.ablations, validation_labels())),
     "confused": lambda study: tables.markdown(most_confused(confusion(test_labels(), study["fast"]))),
-    "final": partial(_model, name="final"),
-    "final answer": answers.final,
+    "final": partial(_model, name="final", answer=answers.final, notebook="07_final_model"),
 }
 
 
@@ -114,12 +113,9 @@ def check(readme: Path = README, logs: Path | str = MODEL_LOGS) -> None:
 
 
 def with_blocks(document: Path, blocks: Mapping[str, Callable[[], str]], command: str = "fashion report") -> str:
-    """Return the text of a document, with every block between its markers written anew.
+    """Return the text of a document with its blocks, by name, written anew by a command.
 
-    Args:
-        document: has `<!-- name: written by `command` -->` before each block, and `<!-- /name -->` after it.
-        blocks: by name.
-        command: that writes them.
+    Each stands between `<!-- name: written by `command` -->` and `<!-- /name -->`.
 
     Raises:
         FashionError: the document, or a marker, is missing.

@@ -10,7 +10,7 @@ from fashion.estimates import McNemar, epochs_to, mcnemar, mean_interval
 from fashion.experiments import Experiment
 from fashion.runs.record import Run, short_name
 from fashion.study.probabilities import accuracy, ensemble, mirrored
-from fashion.study.writing import one_more, percent, with_interval
+from fashion.study.writing import choice_in_words, one_more, percent, with_interval
 
 
 def results(groups: Mapping[Experiment, list[Run]]) -> pd.DataFrame:
@@ -48,12 +48,8 @@ def reach(
 ) -> pd.DataFrame:
     """Tabulate how many epochs groups of runs need to a test accuracy, one row each: `3.40 ± 0.68 (5 of 5)`.
 
-    The mean is over the seeds that get there, which are counted beside it; its interval is shown from three on.
-
-    Args:
-        groups: runs of one recipe by name; one without runs is left out.
-        thresholds: in percent.
-        epochs: look at the first so many only. Default: all.
+    The mean is over the seeds that get there, which are counted beside it; its interval is shown from three on. A
+    group without runs is left out; thresholds are in percent; of each history only the first `epochs` count.
     """
     rows = []
     for name, runs in groups.items():
@@ -70,11 +66,8 @@ def compare(pairs: Mapping[str, tuple[list[Run], list[Run]]], labels: np.ndarray
     """Tabulate how far pairs of groups of runs differ after the last epoch, on their common seeds; one row each.
 
     "only first" and "only second" count the images that just one of the two has right, one number a seed, and p is
-    McNemar's: the probability of a split at least this uneven if both networks were equally good.
-
-    Args:
-        pairs: first and second by name; a pair without a common seed is left out.
-        labels: the actual classes of the images that the runs were evaluated on, shape (N,).
+    McNemar's: the probability of a split at least this uneven if both networks were equally good. `labels` are the
+    actual classes of the images, shape (N,).
     """
     return pd.DataFrame(
         {
@@ -105,21 +98,20 @@ def difference(first: list[Run], second: list[Run], epoch: int = 0) -> str:
 
 def recipes(experiments: Iterable[Experiment]) -> pd.DataFrame:
     """Tabulate what recipes set: a row for each setting that one of them has, a column for each experiment."""
-    table = pd.DataFrame({each.name: each.recipe for each in experiments})
-    table = table.loc[[any(row) for row in table.itertuples(index=False)]]
-    return table.map(_setting).rename_axis("setting").reset_index()
+    recipes = {each.name: each.recipe for each in experiments}
+    names = [name for name in next(iter(recipes.values())) if any(recipe[name] for recipe in recipes.values())]
+    return pd.DataFrame(
+        {"setting": name} | {title: _setting(name, recipe[name]) for title, recipe in recipes.items()} for name in names
+    )
 
 
 def times(rows: Iterable[tuple[Experiment, list[Run]]], labels: np.ndarray) -> pd.DataFrame:
     """Tabulate how long experiments train and how accurate they are then, one row for each machine.
 
     Seconds are of training alone, without imports, loading and tests; accuracies in percent after the last epoch, once
-    from each image as it is, and once averaged with its mirror image. Means over n seeds, with intervals from three on;
-    "ensemble" is one number, of the probabilities of all seeds and both images averaged.
-
-    Args:
-        rows: experiments with runs that keep outputs.
-        labels: the actual classes of the test images, shape (N,).
+    from each image as it is, and once averaged with its mirror image; `labels` are the actual classes, shape (N,).
+    Means over n seeds, with intervals from three on; "ensemble" is one number, of the probabilities of all seeds and
+    both images averaged.
     """
     return pd.DataFrame(
         {
@@ -141,12 +133,8 @@ def times(rows: Iterable[tuple[Experiment, list[Run]]], labels: np.ndarray) -> p
 def ablations(groups: Mapping[str, list[Run]], labels: np.ndarray) -> pd.DataFrame:
     """Tabulate what changes to a recipe do to its accuracy on the validation split: in percent, and as gaps in points.
 
-    A gap is the mean over the seeds that both have; p is McNemar's, one number a seed: the probability of a split at
-    least this uneven if both networks were equally good.
-
-    Args:
-        groups: first the recipe's own validation runs, then those of each change; a change without runs is left out.
-        labels: the actual classes of the images of the validation split, shape (N,).
+    The first group has the recipe's own runs. A gap is the mean over the seeds that both have; p is McNemar's, one
+    number a seed; `labels` are the actual classes of the images of the validation split, shape (N,).
     """
     base = next(iter(groups.values()))
     return pd.DataFrame(
@@ -177,11 +165,13 @@ def markdown(rows: list[dict] | pd.DataFrame) -> str:
 
 
 def _by(runs: list[Run]) -> list[tuple[str, list[Run]]]:
-    """Group runs by machine, in the order of their seeds."""
-    groups: dict[str, list[Run]] = {}
+    """Group runs by machine, precision and compilation, within which seconds compare; name what tells them apart."""
+    groups: dict[tuple[str, str, bool], list[Run]] = {}
     for run in runs:
-        groups.setdefault(run.record.machine, []).append(run)
-    return list(groups.items())
+        groups.setdefault((run.record.machine, run.record.precision, run.record.compiled), []).append(run)
+    machines = [machine for machine, _, _ in groups]
+    names = [m if machines.count(m) == 1 else f"{m} {p}{' compiled' * c}" for m, p, c in groups]
+    return list(zip(names, groups.values(), strict=True))
 
 
 def _seconds(machines: dict[str, list[float]]) -> str:
@@ -191,12 +181,11 @@ def _seconds(machines: dict[str, list[float]]) -> str:
     )
 
 
-def _setting(value: object) -> str:
+def _setting(name: str, value: object) -> str:
     """Write a setting of a recipe: `flip, cutout 8`."""
-    if isinstance(value, tuple):
-        parts = [" ".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in value]
-        return (" " if isinstance(value[-1], float) else ", ").join(parts) if parts else "none"
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    if isinstance(value, tuple) and name != "optimiser":
+        return ", ".join(map(choice_in_words, value)) or "none"
+    return choice_in_words(value) if name == "optimiser" else str(value)
 
 
 def _tests(first: list[Run], second: list[Run], labels: np.ndarray) -> list[McNemar]:

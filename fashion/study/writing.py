@@ -1,7 +1,7 @@
 """Measurements in words."""
 
 from fashion.estimates import mean_interval, prediction_interval
-from fashion.experiments import EXPERIMENTS, Experiment
+from fashion.experiments import EXPERIMENTS, Choice, Experiment
 from fashion.runs.record import Run
 
 
@@ -31,10 +31,15 @@ def seed_list(runs: list[Run]) -> str:
     return f"{numbers[0]}-{numbers[-1]}" if gapless else ",".join(map(str, numbers))
 
 
+def choice_in_words(choice: Choice) -> str:
+    """Write what a recipe chooses by name, with its parameters: `cutout 8`."""
+    return choice if isinstance(choice, str) else " ".join(map(str, choice))
+
+
 def in_words(experiment: Experiment) -> str:
     """Say in a few words what an experiment's recipe is, and how it differs from what `EXPERIMENTS` has."""
     words = [f"{experiment.epochs} epochs, lr {experiment.lr:g}"]
     words += [f"momentum {experiment.momentum:g}"] if experiment.momentum else []
-    words += [" ".join(map(str, experiment.optimiser))] if experiment.optimiser != "sgd" else []
+    words += [choice_in_words(experiment.optimiser)] if experiment.optimiser != "sgd" else []
     differences = EXPERIMENTS.get(experiment.name, experiment).differences(experiment)
     return ", ".join([*words, *(f"({each})" for each in differences)])

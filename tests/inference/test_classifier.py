@@ -5,18 +5,29 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 import fashion
-from fashion import CLASSES, EXPERIMENTS, FashionError, inference, run
-from fashion.cli import main
-from fashion.runs import recorded
+from fashion import CLASSES, EXPERIMENTS, FashionError, recorded, run
+from fashion.cli import run_command_line
+from fashion.inference.classifier import load_classifier, pack, predict
+from fashion.settings import SHIPPED
 
 FAST = replace(EXPERIMENTS["fast"], epochs=5, batch_size=50)
+SHORT = replace(FAST, epochs=2)
 
 
 @pytest.fixture(scope="module")
 def shipped():
-    return inference.load()
+    return load_classifier()
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory, small):
+    """A run that keeps its network, and the folder it is recorded in."""
+    logs = tmp_path_factory.mktemp("kept")
+    return run(FAST, 0, logs=logs, data=small, precision="fp32"), logs / "model_fast_logs" / "seed_0"
 
 
 @pytest.fixture
@@ -31,16 +42,13 @@ def trouser(tmp_path):
 
 
 def call(*arguments):
-    with pytest.raises(SystemExit) as end:
-        main([str(each) for each in arguments])
-    return end.value.code or 0
+    return run_command_line([str(each) for each in arguments])
 
 
 def test_what_is_shipped_is_the_network_of_the_run_it_names(shipped, full):
-    (record,) = (
-        each for each in recorded(EXPERIMENTS[shipped.info["experiment"]]) if each.seed == shipped.info["seed"]
-    )
-    assert shipped.info == record.info
+    named = shipped.record
+    (record,) = (each for each in recorded(EXPERIMENTS[named.experiment.name]) if each.seed == named.seed)
+    assert named == record.record and named.to_json() == record.record.to_json()
     with torch.no_grad():
         given = torch.cat([shipped(images).argmax(dim=1) for images in full[1].images.split(1000)]).numpy()
     # It was evaluated in bfloat16, and answers in float32.
@@ -49,7 +57,7 @@ def test_what_is_shipped_is_the_network_of_the_run_it_names(shipped, full):
 
 
 def test_what_is_shipped_is_small_and_says_how_it_is_calibrated(shipped):
-    assert inference.SHIPPED.stat().st_size <= 5_000_000
+    assert SHIPPED.stat().st_size <= 5_000_000
     assert shipped.temperature != 1
 
 
@@ -82,45 +90,45 @@ def test_what_is_no_picture_is_said(pixels):
         fashion.predict(pixels)
 
 
-def test_a_run_keeps_a_network_that_can_be_asked(tmp_path, small, trouser):
-    record = run(FAST, 0, logs=tmp_path, data=small, precision="fp32")
-    folder = tmp_path / "model_fast_logs" / "seed_0"
+def test_a_run_keeps_a_network_that_can_be_asked(kept, small, trouser):
+    record, folder = kept
     assert record.outputs.shape == (2, 100, 10) and record.outputs.dtype == np.float16
-    assert np.array_equal(run(FAST, 0, logs=tmp_path, data=small).outputs, record.outputs)
-    classifier = inference.load(folder / "weights.safetensors")
-    assert classifier.info == json.loads((folder / "run.json").read_text()) and classifier.temperature == 1
-    for images, kept in zip((small[1].images, small[1].images.flip(3)), record.outputs, strict=True):
+    assert np.array_equal(run(FAST, 0, logs=folder.parent.parent, data=small).outputs, record.outputs)
+    classifier = load_classifier(folder / "weights.safetensors")
+    assert classifier.record == record.record and classifier.temperature == 1
+    with safe_open(folder / "weights.safetensors", framework="np") as file:
+        assert json.loads(file.metadata()["run"]) == json.loads((folder / "run.json").read_text())
+    for images, outputs in zip((small[1].images, small[1].images.flip(3)), record.outputs, strict=True):
         with torch.no_grad():
-            outputs = classifier.network(images).numpy()
-        assert np.allclose(outputs, kept, rtol=2e-3, atol=0.01)  # what is kept is float16
+            ours = classifier.network(images).numpy()
+        assert np.allclose(ours, outputs, rtol=2e-3, atol=0.01)  # what is kept is float16
     assert np.abs(record.outputs[0] - record.outputs[1]).max() > 1
     assert 100 * np.mean(record.predictions == small[1].labels.numpy()) == pytest.approx(record.accuracy)
-    assert inference.predict(trouser, classifier).label in CLASSES
+    assert predict(trouser, classifier).label in CLASSES
 
 
 def test_averaged_weights_are_what_is_kept(tmp_path, small):
     networks = []
     for averaging in (0.0, 0.9):
-        run(replace(FAST, averaging=averaging), 0, logs=tmp_path / str(averaging), data=small)
+        run(replace(SHORT, averaging=averaging), 0, logs=tmp_path / str(averaging), data=small)
         networks.append(
-            inference.load(tmp_path / str(averaging) / "model_fast_logs" / "seed_0" / "weights.safetensors")
+            load_classifier(tmp_path / str(averaging) / "model_fast_logs" / "seed_0" / "weights.safetensors")
         )
     last, average = (each.network.classifier.weight for each in networks)
     assert (last - average).abs().max() > 0.01
 
 
 def test_other_runs_keep_neither_weights_nor_outputs(tmp_path, small):
-    record = run(replace(FAST, keep=False), 0, logs=tmp_path, data=small)
+    record = run(replace(SHORT, keep=False), 0, logs=tmp_path, data=small)
     assert record.outputs is None
     assert not list(tmp_path.rglob("*.safetensors")) + list(tmp_path.rglob("*.npy"))
 
 
-def test_pack_adds_the_temperature(tmp_path, small):
-    run(FAST, 0, logs=tmp_path, data=small)
-    weights = tmp_path / "model_fast_logs" / "seed_0" / "weights.safetensors"
-    packed = inference.load(inference.pack(weights, 1.25, tmp_path / "packed.safetensors"))
-    plain = inference.load(weights)
-    assert packed.temperature == 1.25 and packed.info == plain.info
+def test_pack_adds_the_temperature(tmp_path, kept, small):
+    weights = kept[1] / "weights.safetensors"
+    packed = load_classifier(pack(weights, 1.25, tmp_path / "packed.safetensors"))
+    plain = load_classifier(weights)
+    assert packed.temperature == 1.25 and packed.record == plain.record
     with torch.no_grad():
         logits = plain.network(small[1].images)
         assert torch.allclose(packed(small[1].images), torch.softmax(logits / 1.25, dim=1))
@@ -129,9 +137,14 @@ def test_pack_adds_the_temperature(tmp_path, small):
 def test_files_that_hold_no_network_are_named(tmp_path):
     (tmp_path / "junk").write_bytes(b"junk")
     with pytest.raises(FashionError, match="junk does not hold a network"):
-        inference.load(tmp_path / "junk")
+        load_classifier(tmp_path / "junk")
     with pytest.raises(FashionError, match="nothing does not exist"):
-        inference.load(tmp_path / "nothing")
+        load_classifier(tmp_path / "nothing")
+    with pytest.raises(FashionError, match=r"is a folder: name the file in it, such as weights\.safetensors"):
+        load_classifier(tmp_path)
+    save_file({"weight": np.zeros(3)}, tmp_path / "bare")
+    with pytest.raises(FashionError, match="bare does not hold a network"):  # it names no run
+        load_classifier(tmp_path / "bare")
 
 
 def test_the_command_line_answers_for_every_file_it_can_read(tmp_path, trouser, capsys):
@@ -157,24 +170,3 @@ def test_an_empty_folder_is_said_and_the_rest_is_answered(tmp_path, trouser, cap
     assert call("predict", empty, tmp_path) == 2
     out, err = capsys.readouterr()
     assert f"there is no file in {empty}" in err and out.startswith(f"{trouser}  Trouser")
-
-
-@pytest.mark.filterwarnings("default")  # of the exporter
-def test_the_export_gives_what_pytorch_gives(tmp_path, full, shipped, capsys):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    path = tmp_path / "fast.onnx"
-    assert call("export", "--output", path) == 0
-    assert str(path) in capsys.readouterr().out
-    pixels = ((full[1].images[:7] * 0.5 + 0.5) * 255).round().to(torch.uint8)
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (theirs,) = session.run(["probabilities"], {"pixels": pixels.numpy()})
-    with torch.no_grad():
-        ours = shipped(full[1].images[:7]).numpy()
-    assert theirs.shape == (7, 10) and np.abs(theirs - ours).max() < 1e-4
-
-
-def test_an_export_that_cannot_be_is_said(tmp_path, capsys):
-    assert call("export", "--format", "tflite") == 2
-    assert call("export", "--output", tmp_path / "no" / "folder.onnx") == 2
-    first, second = capsys.readouterr().err.splitlines()
-    assert "no format 'tflite'" in first and "cannot write" in second

@@ -3,7 +3,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from fashion import FashionError, images
+from fashion import FashionError
+from fashion.inference.pictures import picture_files, prepare, read_picture, to_tensor
 
 
 def drawing(size=(300, 400), background="white", box=(100, 50, 200, 350), colour="black", mode="RGB"):
@@ -13,7 +14,7 @@ def drawing(size=(300, 400), background="white", box=(100, 50, 200, 350), colour
 
 
 def test_a_dark_shape_on_white_becomes_light_on_black_and_fills_the_longer_edge():
-    pixels = np.asarray(images.prepare(drawing()))
+    pixels = np.asarray(prepare(drawing()))
     assert pixels.shape == (28, 28) and pixels.dtype == np.uint8
     rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
     assert (rows[0], rows[-1]) == (0, 27)
@@ -22,12 +23,12 @@ def test_a_dark_shape_on_white_becomes_light_on_black_and_fills_the_longer_edge(
 
 
 def test_a_light_shape_on_dark_is_not_negated():
-    dark = images.prepare(drawing(background="black", colour="white"))
-    assert np.array_equal(np.asarray(dark), np.asarray(images.prepare(drawing())))
+    dark = prepare(drawing(background="black", colour="white"))
+    assert np.array_equal(np.asarray(dark), np.asarray(prepare(drawing())))
 
 
 def test_a_grey_background_becomes_black():
-    pixels = np.asarray(images.prepare(drawing(background=(230, 230, 230), colour=(20, 20, 20))))
+    pixels = np.asarray(prepare(drawing(background=(230, 230, 230), colour=(20, 20, 20))))
     assert pixels[14, 0] == 0 and pixels[14, 14] > 225
 
 
@@ -35,37 +36,37 @@ def test_a_grey_background_becomes_black():
 def test_every_mode_is_read(mode, tmp_path):
     image = drawing(mode="L", background=255, colour=0)
     image = Image.fromarray(np.asarray(image).astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
-    pixels = np.asarray(images.prepare(image))
+    pixels = np.asarray(prepare(image))
     assert pixels[14, 14] > 250 and pixels[14, 0] < 5
 
 
 def test_what_is_transparent_is_background():
     image = Image.new("RGBA", (300, 400), (0, 0, 0, 0))
     ImageDraw.Draw(image).rectangle((100, 50, 200, 350), fill=(0, 0, 0, 255))
-    assert np.array_equal(np.asarray(images.prepare(image)), np.asarray(images.prepare(drawing())))
+    assert np.array_equal(np.asarray(prepare(image)), np.asarray(prepare(drawing())))
 
 
 def test_an_image_of_the_dataset_stays_as_it_is(full):
     pixels = ((full[1].images[0, 0] + 1) / 2 * 255).round().to(dtype=torch.uint8).numpy()
-    prepared = images.prepare(Image.fromarray(pixels))
+    prepared = prepare(Image.fromarray(pixels))
     assert np.array_equal(np.asarray(prepared), pixels)
-    assert (images.to_tensor(prepared) - full[1].images[:1]).abs().max() < 1e-6
+    assert (to_tensor(prepared) - full[1].images[:1]).abs().max() < 1e-6
 
 
 def test_a_picture_is_made_smaller_by_averages():
     stripes = np.zeros((300, 300), np.uint8)
     stripes[10:290:2, 10:290] = 255
-    grey = np.asarray(images.prepare(Image.fromarray(stripes)))
+    grey = np.asarray(prepare(Image.fromarray(stripes)))
     assert grey.shape == (28, 28) and grey.min() > 120 and grey.max() < 150
 
 
 def test_nothing_but_background_is_an_error():
     with pytest.raises(FashionError, match="nothing but background"):
-        images.prepare(Image.new("RGB", (50, 50), "white"))
+        prepare(Image.new("RGB", (50, 50), "white"))
     with pytest.raises(FashionError, match="nothing but background"):
-        images.prepare(Image.new("L", (28, 28), 40))
+        prepare(Image.new("L", (28, 28), 40))
     with pytest.raises(FashionError, match="no pixels"):
-        images.prepare(Image.new("L", (0, 50)))
+        prepare(Image.new("L", (0, 50)))
 
 
 def test_a_photo_is_turned_upright(tmp_path):
@@ -73,24 +74,32 @@ def test_a_photo_is_turned_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
     drawing().save(path, exif=exif)
-    assert images.read(path).size == (400, 300)
+    assert read_picture(path).size == (400, 300)
 
 
 def test_files_that_cannot_be_read_are_errors_that_name_them(tmp_path, monkeypatch):
     with pytest.raises(FashionError, match=r"none\.png does not exist"):
-        images.read(tmp_path / "none.png")
+        read_picture(tmp_path / "none.png")
     text = tmp_path / "text.png"
     text.write_text("not an image")
     with pytest.raises(FashionError, match=r"text\.png is not an image"):
-        images.read(text)
+        read_picture(text)
     whole = tmp_path / "whole.png"
     drawing().save(whole)
     broken = tmp_path / "broken.png"
     broken.write_bytes(whole.read_bytes()[:200])
     with pytest.raises(FashionError, match=r"broken\.png cannot be read"):
-        images.read(broken)
+        read_picture(broken)
     with pytest.raises(FashionError, match="cannot be read"):
-        images.read(tmp_path)
+        read_picture(tmp_path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
     with pytest.raises(FashionError, match=r"whole\.png is too large: more than 100,000 pixels"):
-        images.read(whole)
+        read_picture(whole)
+
+
+def test_the_files_of_a_folder_come_in_order_without_the_hidden_ones(tmp_path):
+    for name in ("b.png", "a.png", ".hidden"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder").mkdir()
+    assert picture_files(tmp_path) == [tmp_path / "a.png", tmp_path / "b.png"]
+    assert picture_files(tmp_path / "none.png") == [tmp_path / "none.png"]

@@ -1,46 +1,120 @@
+from functools import partial
+
 import pytest
 import torch
+from helpers import LEARNER
 from torch import Tensor, nn
-from torch.optim import SGD
+from torch.optim import SGD, AdamW
 
-from fashion import Loader
-from fashion.checkpoints import Checkpoint, read_checkpoint
+from fashion import Epoch, Loader
+from fashion.optimisation import Muon
+from fashion.runs.checkpoints import Checkpoint, _restore_optimiser, read_checkpoint
+from fashion.runs.record import Provenance, Record
+
+RECORD = Record(LEARNER, 0, "test", 150, 150, "fp32", False, Provenance("cpu", "a machine", {"torch": "2"}, None))
 
 
-def test_momentum_goes_on_in_the_memory_layout_of_the_weights(tmp_path, noise):
+def orthogonal(weights, **others):
+    return Muon([{"params": list(weights)[:1], "orthogonal": True}], **others)
+
+
+def test_what_was_written_is_read(tmp_path, noise):
+    network = nn.Linear(2, 1)
+    loader = Loader(noise, seed=0)
+    parts = {"model": network, "optimiser": SGD(network.parameters(), lr=0.1)}
+    checkpoint = Checkpoint(tmp_path / "a.pt", parts, loader)
+    history = [Epoch(1, 0.5, 80.0, 0.25, 81.0, 3.0, 2.0)]
+    assert read_checkpoint(checkpoint.path) is None
+    checkpoint.write(RECORD, history)
+    expected = [network.weight.clone(), torch.rand(1), next(iter(loader))[1]]
+    nn.init.zeros_(network.weight)
+    saved = read_checkpoint(checkpoint.path)
+    assert (saved.record, saved.history) == (RECORD, history)
+    checkpoint.restore(saved)
+    for value, ours in zip(expected, [network.weight, torch.rand(1), next(iter(loader))[1]], strict=True):
+        assert torch.equal(value, ours)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        partial(SGD, lr=0.1, momentum=0.9, fused=True),
+        partial(AdamW, lr=0.1, fused=True),
+        partial(AdamW, lr=0.1, amsgrad=True),
+        partial(orthogonal, lr=0.1, momentum=0.9),
+    ],
+    ids=["sgd", "adamw", "amsgrad", "muon"],
+)
+def test_running_averages_go_on_in_the_memory_layout_of_the_weights(tmp_path, noise, build):
     def checkpoint(layout):
         torch.manual_seed(0)
-        model = nn.Conv2d(3, 4, kernel_size=3).to(memory_format=layout)
-        parts = {"model": model, "optimiser": SGD(model.parameters(), lr=0.1, momentum=0.9, fused=True)}
+        network = nn.Conv2d(3, 4, kernel_size=3).to(memory_format=layout)
+        parts = {"model": network, "optimiser": build(network.parameters())}
         return Checkpoint(tmp_path / "a.pt", parts, Loader(noise, seed=0))
 
     def step(each):
-        model, optimiser = each.parts.values()
+        network, optimiser = each.parts.values()
         optimiser.zero_grad()
-        model(torch.arange(75.0).view(1, 3, 5, 5)).square().mean().backward()
+        network(torch.arange(75.0).view(1, 3, 5, 5)).square().mean().backward()
         optimiser.step()
-        return model.weight.detach().clone()
+        return network.weight.detach().clone()
 
     first = checkpoint(torch.contiguous_format)
     step(first)
-    first.write({}, [])
+    first.write(RECORD, [])
     expected = step(first)
     there = checkpoint(torch.channels_last)
     there.restore(read_checkpoint(there.path))
+    network, optimiser = there.parts.values()
+    averages = [value for value in optimiser.state[network.weight].values() if value.shape == network.weight.shape]
+    assert averages and all(each.is_contiguous(memory_format=torch.channels_last) for each in averages)
     assert torch.allclose(step(there), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("ours", [0.2, torch.tensor(0.2)], ids=["number", "tensor"])
 @pytest.mark.parametrize("theirs", [0.1, torch.tensor(0.1)], ids=["number", "tensor"])
-def test_a_restored_learning_rate_is_the_tensor_that_it_was_or_a_number(tmp_path, noise, theirs, ours):
+@pytest.mark.parametrize(
+    "build", [partial(SGD, momentum=0.9), partial(AdamW, betas=(0.9, 0.99), capturable=True)], ids=["sgd", "adamw"]
+)
+def test_a_restored_learning_rate_is_the_tensor_that_it_was_or_a_number(tmp_path, noise, build, theirs, ours):
     def checkpoint(lr):
-        model = nn.Linear(2, 1)
-        parts = {"model": model, "optimiser": SGD(model.parameters(), lr=lr, momentum=0.9)}
+        network = nn.Linear(2, 1)
+        parts = {"model": network, "optimiser": build(network.parameters(), lr=lr)}
         return Checkpoint(tmp_path / "a.pt", parts, Loader(noise, seed=0))
 
-    checkpoint(theirs).write({}, [])
+    ours = ours.clone() if isinstance(ours, Tensor) else ours
+    checkpoint(theirs).write(RECORD, [])
     continued = checkpoint(ours)
-    assert continued.restore(read_checkpoint(continued.path)) == []
+    continued.restore(read_checkpoint(continued.path))
     (group,) = continued.parts["optimiser"].param_groups
-    assert group["lr"] == pytest.approx(0.1) and group["momentum"] == 0.9
+    assert group["lr"] == pytest.approx(0.1) and (group.get("momentum") or group["betas"][0]) == 0.9
     assert group["lr"] is ours if isinstance(ours, Tensor) else type(group["lr"]) is float
+
+
+def trained(**how):
+    """AdamW after one step, as it is computed in some way."""
+    network = nn.Linear(2, 1)
+    optimiser = AdamW(network.parameters(), lr=0.1, **how)
+    network(torch.ones(1, 2)).sum().backward()
+    optimiser.step()
+    return optimiser
+
+
+@pytest.mark.parametrize("ours", [{"fused": True}, {"foreach": True}, {}], ids=str)
+@pytest.mark.parametrize("theirs", [{"fused": True}, {"foreach": True}, {}], ids=str)
+def test_how_steps_are_computed_stays_as_it_is_here(theirs, ours):
+    optimiser = trained(**ours)
+    how = {name: optimiser.param_groups[0][name] for name in ("fused", "foreach", "capturable")}
+    _restore_optimiser(optimiser, trained(**theirs).state_dict())
+    assert {name: optimiser.param_groups[0][name] for name in how} == how
+    optimiser.step()
+    assert {float(each["step"]) for each in optimiser.state.values()} == {2.0}
+
+
+@pytest.mark.parametrize(("capturable", "device"), [(True, "meta"), (False, "cpu")])
+def test_steps_are_counted_on_the_device_if_graphs_are_recorded_there(capturable, device):
+    weights = nn.Linear(2, 1, device="meta").parameters()  # a device that there is everywhere
+    optimiser = AdamW(weights, lr=0.1, capturable=capturable)
+    _restore_optimiser(optimiser, trained().state_dict())
+    assert {each["step"].device.type for each in optimiser.state.values()} == {device}
+    assert {each["exp_avg"].device.type for each in optimiser.state.values()} == {"meta"}

@@ -4,16 +4,31 @@ import subprocess
 import pytest
 import torch
 
-from fashion import provenance as module
-from fashion.provenance import continued, provenance
+from fashion.runs import provenance as module
+from fashion.runs.provenance import continued, provenance
+from fashion.runs.record import Provenance
 
 
 def test_what_a_run_went_through_is_told_in_order():
-    first, second = ({"hardware": name, "versions": {"torch": "2"}} for name in ("a", "b"))
-    assert continued({}, first) == continued(first, first) == first
+    first, second = (Provenance("cpu", name, {"torch": "2"}, "abc") for name in ("a", "b"))
+    assert continued(first, first) == first
     both = continued(first, second)
-    assert both == continued(both, second) == {"hardware": "a, then b", "versions": {"torch": "2"}}
-    assert continued(both, first)["hardware"] == "a, then b, then a"
+    assert both == continued(both, second) == Provenance("cpu", "a, then b", {"torch": "2"}, "abc")
+    assert continued(both, first).hardware == "a, then b, then a"
+
+
+def test_each_part_of_a_provenance_may_change():
+    first, second = Provenance("cpu", "a", {"torch": "2"}, None), Provenance("cuda", "b", {"torch": "3"}, "abc")
+    expected = Provenance("cpu, then cuda", "a, then b", {"torch": "2, then 3"}, "None, then abc")
+    assert continued(first, second) == expected
+
+
+def test_a_provenance_has_the_versions_and_the_number_of_threads(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    here = provenance(torch.device("cpu"))
+    assert here.device == "cpu" and here.hardware.endswith(", 3 threads")
+    assert list(here.versions) == ["python", "torch", "torchvision"]
+    assert {type(version) for version in here.versions.values()} == {str}
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="no git")
@@ -22,8 +37,10 @@ def test_what_a_run_went_through_is_told_in_order():
     [
         ("fashion/training.py", True),
         ("fashion/new.py", True),
+        ("fashion/runs/record.py", True),
+        ("fashion/runs/new.py", True),
         ("benchmarks/contenders/ours.py", True),
-        ("fashion/fast.safetensors", False),
+        ("fashion/inference/fast.safetensors", False),
         ("model_logs/run.json", False),
         ("README.md", False),
     ],
@@ -33,14 +50,14 @@ def test_a_commit_is_dirty_where_code_has_changed_and_not_where_records_have(tmp
         identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
         return subprocess.run(["git", *identity, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True)
 
-    committed = ("benchmarks/contenders/ours.py", "fashion/training.py", "fashion/fast.safetensors")
-    for name in (*committed, "model_logs/run.json", "README.md"):
+    code = ("benchmarks/contenders/ours.py", "fashion/training.py", "fashion/runs/record.py")
+    for name in (*code, "fashion/inference/fast.safetensors", "model_logs/run.json", "README.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("as committed")
     for arguments in (("init",), ("add", "."), ("commit", "-m", "all")):
         git(*arguments)
     commit = git("rev-parse", "HEAD").stdout.strip()
     monkeypatch.setattr(module, "ROOT", tmp_path)
-    assert provenance(torch.device("cpu"))["git_commit"] == commit
+    assert provenance(torch.device("cpu")).git_commit == commit
     (tmp_path / changed).write_text("changed")
-    assert provenance(torch.device("cpu"))["git_commit"] == commit + "-dirty" * dirty
+    assert provenance(torch.device("cpu")).git_commit == commit + "-dirty" * dirty

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from fashion.diagnostics import flow
+from fashion.study.diagnostics import flow
 
 
 def test_flow_by_hand():

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from made_up import a_run
 
-from fashion import Run
-from fashion.errors import confusion, missed, most_confused, votes
+from fashion.study.mistakes import confusion, missed, most_confused, votes
 
 LABELS = np.arange(10).repeat(2)  # two images of each class
 
@@ -11,7 +11,7 @@ def predicting(**changes):
     predictions = LABELS.astype(np.uint8)
     for index, label in changes.items():
         predictions[int(index[1:])] = label
-    return Run({"seed": 0}, [], predictions)
+    return a_run(predictions=predictions)
 
 
 def test_confusion_is_averaged_over_runs():

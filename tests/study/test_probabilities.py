@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from made_up import a_run
 
-from fashion import Run
-from fashion import probabilities as p
+from fashion.study import probabilities as p
 
 
 def sure(labels, share, classes=10):
@@ -12,14 +12,10 @@ def sure(labels, share, classes=10):
     return values
 
 
-def a_run(outputs, seed=0):
-    return Run({"seed": seed, "experiment": "mine"}, [], outputs[0].argmax(axis=1), outputs)
-
-
 def test_mirror_images_are_averaged_as_probabilities():
     outputs = np.zeros((2, 1, 10), dtype=np.float16)
     outputs[0, 0, 3], outputs[1, 0, 4] = 2, 4
-    average = p.mirrored(a_run(outputs))
+    average = p.mirrored(a_run(outputs=outputs))
     three = (np.exp(2) / (np.exp(2) + 9) + 1 / (np.exp(4) + 9)) / 2
     assert average.shape == (1, 10) and average.sum() == pytest.approx(1)
     assert average[0, 3] == pytest.approx(three) and average[0].argmax() == 4
@@ -28,14 +24,15 @@ def test_mirror_images_are_averaged_as_probabilities():
 def test_an_ensemble_averages_runs():
     first, second = (np.zeros((2, 1, 10), dtype=np.float16) for _ in range(2))
     first[:, 0, 1], second[:, 0, 2] = 1, 3
-    average = p.ensemble([a_run(first), a_run(second, 1)])
+    runs = [a_run(outputs=first), a_run(outputs=second, seed=1)]
+    average = p.ensemble(runs)
     assert average[0].argmax() == 2
-    assert average == pytest.approx((p.mirrored(a_run(first)) + p.mirrored(a_run(second))) / 2)
+    assert average == pytest.approx((p.mirrored(runs[0]) + p.mirrored(runs[1])) / 2)
 
 
 def test_a_run_without_outputs_has_no_probabilities():
-    with pytest.raises(ValueError, match="mine seed 3 keeps no outputs"):
-        p.mirrored(Run({"seed": 3, "experiment": "mine"}, [], np.zeros(1)))
+    with pytest.raises(ValueError, match="v1 seed 3 keeps no outputs"):
+        p.mirrored(a_run(seed=3))
 
 
 def test_accuracy_counts_the_most_likely_class():

@@ -1,0 +1,235 @@
+"""The record of a run, and the only place that reads and writes its files."""
+
+import csv
+import io
+import json
+import re
+import shutil
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fashion.experiments import Experiment
+from fashion.history import Epoch
+from fashion.settings import MODEL_LOGS, FashionError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a run ran, and with what; where it went on elsewhere, each of these says "a, then b".
+
+    Attributes:
+        device: "cpu", "cuda", ...
+        hardware: the processor, its instructions and its threads, or the accelerator.
+        versions: of python, torch and torchvision.
+        git_commit: of the code, with "-dirty" where it had changes; None outside a repository.
+    """
+
+    device: str
+    hardware: str
+    versions: dict[str, str]
+    git_commit: str | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What `run.json` holds: which run this is, and how it was computed.
+
+    Attributes:
+        experiment: its name and its recipe.
+        seed: of the weights and of the order of the images.
+        evaluated_on: "test" or "validation".
+        train_images, test_images: how many images it was trained and evaluated on.
+        precision: "fp32" or "bf16", of matrix products and convolutions.
+        compiled: whether the network was compiled.
+        provenance: where it ran, and with what.
+    """
+
+    experiment: Experiment
+    seed: int
+    evaluated_on: str
+    train_images: int
+    test_images: int
+    precision: str
+    compiled: bool
+    provenance: Provenance
+
+    @property
+    def machine(self) -> str:
+        """A short name of the hardware: "Xeon" of "Intel(R) Xeon(R) Processor (AMX), 2 threads"."""
+        return " then ".join(map(short_name, self.provenance.hardware.split(", then ")))
+
+    def to_json(self) -> dict:
+        """Return what `run.json` has of it."""
+        values = {name: value for name, value in vars(self).items() if name not in ("experiment", "seed", "provenance")}
+        first = {"experiment": self.experiment.name, "seed": self.seed, "recipe": self.experiment.recipe}
+        return first | values | asdict(self.provenance)
+
+    @classmethod
+    def from_json(cls, values: dict) -> "Record":
+        """Return the record that `run.json` has, also where an older version of this package wrote it.
+
+        Raises:
+            KeyError, TypeError, ValueError: something is missing, or cannot be what it is for.
+        """
+        plain = ("seed", "evaluated_on", "train_images", "test_images", "precision")
+        return cls(
+            _experiment(values["experiment"], dict(values["recipe"])),
+            *(values[name] for name in plain),
+            compiled=values.get("compiled", False),  # older records lack it
+            provenance=Provenance(**{each.name: values[each.name] for each in fields(Provenance)}),
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recorded run.
+
+    Attributes:
+        record: which run it is.
+        history: one `Epoch` an epoch.
+        predictions: the class given to each evaluated image after the last epoch: uint8, shape (N,).
+        outputs: where they are kept, what the network returns for each evaluated image, and for its mirror image:
+            float16, shape (2, N, 10).
+    """
+
+    record: Record
+    history: list[Epoch]
+    predictions: np.ndarray
+    outputs: np.ndarray | None = None
+
+    @property
+    def seed(self) -> int:
+        """The seed of its weights and of the order of its images."""
+        return self.record.seed
+
+    @property
+    def accuracy(self) -> float:
+        """Accuracy after the last epoch, in percent, on the test set or the validation split: the result of a run."""
+        return self.history[-1].test_accuracy
+
+    @property
+    def train_seconds(self) -> float:
+        """Seconds of training, without tests, to the millisecond."""
+        return round(sum(epoch.train_seconds for epoch in self.history), 3)
+
+    def to_json(self) -> dict:
+        """Return what `run.json` holds: the record, and its outcome for whoever reads the file."""
+        outcome = {
+            "seconds": round(sum(epoch.seconds for epoch in self.history), 3),
+            "train_seconds": self.train_seconds,
+            "metrics": self.history[-1].metrics,
+        }
+        return self.record.to_json() | outcome
+
+
+def experiment_folder(experiment: Experiment, logs: Path | str, validation: bool = False) -> Path:
+    """Return where the runs of an experiment lie, a folder for each seed."""
+    return Path(logs) / ("validation" if validation else "") / f"{experiment.stem}_logs"
+
+
+def seed_folders(folder: Path) -> list[Path]:
+    """List the runs in an experiment's folder, one included whose `write_run` was killed between its two renames."""
+    names = {re.sub(r"^\.(seed_\d+)\.old$", r"\1", path.name) for path in folder.glob("*seed_*")}
+    return [folder / name for name in names if re.fullmatch(r"seed_\d+", name)]
+
+
+def read_run(folder: Path) -> Run | None:
+    """Read the run that a directory holds; None if it holds none.
+
+    Raises:
+        FashionError: its files are not whole.
+    """
+    if not folder.exists() and _aside(folder).exists():
+        _aside(folder).rename(folder)  # `write_run` was killed between its two renames
+    if not folder.exists():
+        return None
+    try:
+        record = Record.from_json(json.loads((folder / "run.json").read_text()))
+        with (folder / "history.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        history = [Epoch(int(row.pop("epoch")), **{name: float(value) for name, value in row.items()}) for row in rows]
+        predictions = np.fromfile(folder / "predictions.bin", dtype=np.uint8)
+        outputs = np.load(folder / "outputs.npy") if (folder / "outputs.npy").exists() else None
+        if len(history) != record.experiment.epochs or len(predictions) != record.test_images:
+            raise ValueError(f"{len(history)} epochs, {len(predictions)} predictions")
+        if outputs is not None and outputs.shape[1] != record.test_images:
+            raise ValueError(f"outputs for {outputs.shape[1]} images")
+        if folder.name != f"seed_{record.seed}":
+            raise ValueError(f"its seed is {record.seed}")
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise FashionError(f"{folder} is not a whole run ({error}): delete it, or replace it with --retrain") from error
+    return Run(record, history, predictions, outputs)
+
+
+def read_runs(folder: Path) -> list[Run]:
+    """Read every run in an experiment's folder, whatever its recipe, in the order of their seeds."""
+    found = [read_run(each) for each in seed_folders(folder)]
+    return sorted((run for run in found if run), key=lambda run: run.seed)
+
+
+def recorded(experiment: Experiment, logs: Path | str = MODEL_LOGS, validation: bool = False) -> list[Run]:
+    """Read every recorded run of an experiment that has its recipe, in the order of their seeds."""
+    return [
+        run for run in read_runs(experiment_folder(experiment, logs, validation)) if run.record.experiment == experiment
+    ]
+
+
+def write_run(run: Run, folder: Path, network: "nn.Module | None") -> None:
+    """Write all files of a run, or none: beside an older record, which they then replace."""
+    beside = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([Epoch._fields, *run.history])
+    (beside / "history.csv").write_text(table.getvalue())
+    (beside / "run.json").write_text(json.dumps(run.to_json(), indent=2) + "\n")
+    (beside / "predictions.bin").write_bytes(run.predictions.tobytes())
+    if run.outputs is not None:
+        np.save(beside / "outputs.npy", run.outputs)
+    if network:
+        from safetensors.torch import save_model
+
+        save_model(network, str(beside / "weights.safetensors"), {"run": json.dumps(run.to_json())})
+    if folder.exists():
+        shutil.rmtree(_aside(folder), ignore_errors=True)
+        folder.rename(_aside(folder))
+    beside.rename(folder)
+    shutil.rmtree(_aside(folder), ignore_errors=True)
+
+
+# What a name alone meant before a recipe gave its parameters.
+_PARAMETERS = {"translate": 2, "cutout": 8, "cutmix": 0.5}
+
+
+def _experiment(name: str, recipe: dict) -> Experiment:
+    """Return the experiment of a recorded recipe; what an older one lacks or calls otherwise is put right here."""
+    if rate := recipe.pop("muon", 0):
+        recipe["optimiser"] = ["muon", rate]
+    if "pretrained" not in recipe:
+        recipe["pretrained"] = "imagenet" if recipe["model"] == "resnet18" else ""
+        recipe["model"] = recipe["model"].removesuffix("_scratch")
+    recipe = {key: _tuple(value) for key, value in recipe.items()}
+    augment = tuple((each, _PARAMETERS[each]) if each in _PARAMETERS else each for each in recipe.pop("augment", ()))
+    return Experiment(name, augment=augment, **recipe)
+
+
+def short_name(hardware: str) -> str:
+    """Return a hardware string without makers, threads, memory and generic words: "H200" of "NVIDIA H200"."""
+    words = re.sub(r"\(.*?\)|[@,].*", "", hardware).split()
+    generic = r"Intel|AMD|NVIDIA|Apple|GeForce|Processor|CPU|Core|Gen|\d+th|\d+-Core|\d+GB|HBM\d\w*|PCIe|SXM\d?"
+    return " ".join(word for word in words if not re.fullmatch(generic, word)) or hardware
+
+
+def _tuple(value: object) -> object:
+    """Turn JSON's lists into tuples, which can be compared and hashed."""
+    return tuple(map(_tuple, value)) if isinstance(value, list) else value
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")

@@ -1,0 +1,208 @@
+from dataclasses import replace
+from inspect import isfunction
+
+import numpy as np
+import pytest
+from made_up import H200, a_run, a_study, ending_at, runs_of
+
+from fashion import EXPERIMENTS
+from fashion.settings import ROOT
+from fashion.study import answers, load_study
+
+PUBLIC = [each for name, each in vars(answers).items()
+          if isfunction(each) and each.__module__ == answers.__name__ and not name.startswith("_")]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def record():
+    return load_study()
+
+
+def test_the_findings_are_computed():
+    text = answers.findings(
+        a_study(
+            {
+                "v1": ending_at(9.9, 10.0, 10.1),
+                "v1_5_5": ending_at(18.4, 50.0, 74.4),
+                "v1_5_5_logits": ending_at(86.0, 87.0),
+                "v1_5_5_lrx2": ending_at(91.4, 91.4, 91.4),
+                "v1_5_5_BN": runs_of([80.0] * 9 + [89.0] + [95.0] * 30),
+                "v1_5_5_lrx8": runs_of([90.0] * 9 + [92.4]),
+                "resnet18": ending_at(90.0, 91.0, 92.0),
+                "resnet18_scratch": ending_at(89.0, 89.5, 90.0),
+                "fast": ending_at(94.1, 94.3, train_seconds=130.0),
+                "fast_95_muon": ending_at(95.04, train_seconds=1080.0),
+                "final": ending_at(96.5),
+            },
+            on_gpu={"fast": ending_at(94.0, hardware=H200, train_seconds=5.14)},
+        )
+    )
+    for line, expected in zip(
+        text.splitlines(),
+        (
+            ("3 of 4 published accuracies hold", "between 18 and 74%"),
+            ("86.5%, not 47.6%",),
+            ("92.4%, not 89.0%, in ten epochs",),
+            ("1.50 ± 1.24 points", "91.0%, not 89.5%"),  # t(2) * 0.5 / sqrt(3)
+            ("94.2% takes 2 min", " 5.1 s of ", "95.0% takes 18 min"),
+            ("96.5%", "above the 96.41%"),
+        ),
+        strict=True,
+    ):
+        assert line.startswith("- **") and all(each in line for each in expected), line
+
+
+def test_every_finding_leads_to_its_notebook(record):
+    for line in answers.findings(record).splitlines():
+        assert (ROOT / line.rpartition("](")[2].removesuffix(")")).exists()
+
+
+def test_a_published_run_is_compared_with_one_more_run_of_ours():
+    made = {
+        "v1": ending_at(9.0, 10.0, 11.2),
+        "v1_5_5": ending_at(73.0, 75.0),
+        "v1_5_5_lrx2": ending_at(90.8, 91.0, 91.2),  # 91.6 is beyond 91.5, where the interval of the mean ends
+        "v1_5_5_lrx4": ending_at(91.0, 91.2, 91.4),  # 92.2 is beyond 92.194, where that of one more run ends
+        "resnet18": ending_at(89.9, 89.9, 89.9),
+    }
+    assert answers.reproduction(a_study(made)) == (
+        "The published accuracy lies where 95% of further runs of ours would end: `v1`, `v1_5_5_lrx2`, `resnet18`. "
+        "It lies outside: `v1_5_5_lrx4`. Too few seeds to tell: `v1_5_5`, `v1_5_5_BN`, `v1_5_5_lrx8`. "
+        "For `v1_5_5` that is a weak test: its seeds end between 73 and 75%."
+    )
+
+
+def test_where_nothing_is_outside_or_unknown_nothing_is_said_of_it():
+    names = ("v1", "v1_5_5", "v1_5_5_BN", "v1_5_5_lrx2", "v1_5_5_lrx4", "v1_5_5_lrx8", "resnet18")
+    text = answers.reproduction(a_study({name: ending_at(0.0, 50.0, 100.0) for name in names}))
+    assert "outside" not in text and "Too few" not in text and text.count("`") == 2 * len(names) + 2
+    assert all(f"`{name}`" in text for name in names)
+
+
+def test_what_holds_v1_5_5_back_is_counted_in_epochs():
+    text = answers.v1_5_5(
+        a_study(
+            {
+                "v1_5_5": runs_of([10.0] * 20 + [30.0] * 5, [10.0] * 8 + [12.0] * 16 + [74.4], [10.0] * 25),
+                "v1_5_5_logits": ending_at(86.0, 87.0),
+            }
+        )
+    )
+    assert "end at 10.0, 30.0, 74.4%" in text and "for 8 to 20 of the 25 epochs" in text and "ends at 86.50%" in text
+
+
+def test_the_gain_of_batch_normalisation_is_taken_at_the_same_epoch():
+    text = answers.batch_normalisation(
+        a_study(
+            {
+                "v1_5_5": ending_at(50.0),
+                "v1_5_5_BN": runs_of([80.0] * 9 + [91.0] * 30 + [92.0], [80.0] * 10 + [91.0] * 29 + [92.0]),
+                "v1_5_5_logits": runs_of([50.0] * 24 + [86.0], [50.0] * 24 + [87.0]),
+                "v1_5_5_BN_logits": runs_of([80.0, 80.0, 90.0, *[92.5] * 37]),
+            }
+        )
+    )
+    assert "ends at 92.00%, without it at 50.00%" in text and "4.50 points ahead" in text
+    assert "90% after 3 epochs" in text and "alone after 10 to 11" in text and "92.50% (n = 1) and 92.00%" in text
+
+
+def test_learning_rates_are_compared_after_ten_epochs():
+    text = answers.learning_rates(
+        a_study(
+            {
+                "v1_5_5_BN": runs_of(*([80.0] * 9 + [level] + [99.0] * 30 for level in (89.0, 90.0, 91.0))),
+                "v1_5_5_lrx2": runs_of(*[[85.0] * 9 + [91.0]] * 3),
+                "v1_5_5_lrx4": runs_of([85.0] * 9 + [91.5] + [20.0] * 8),
+                "v1_5_5_lrx8": runs_of(*[[90.0] * 9 + [92.0]] * 3),
+                "v1_5_5": runs_of([10.0] * 10 + [90.0] * 15),
+                "v1_5_5_noBN_lrx2": runs_of([10.0] * 9 + [30.0], [10.0] * 10),
+                "v1_5_5_noBN_lrx4": runs_of([10.0] * 5 + [70.0] * 5, [10.0] * 5 + [74.0] * 5),
+                "v1_5_5_noBN_lrx8": runs_of([10.0] * 5 + [78.0] * 5),
+            }
+        )
+    )
+    assert "2.00 ± 2.48 points above 0.001" in text and "1.00 ± 0.00 points above 0.002" in text
+    assert "0 of 1 at 0.001, 1 of 2 at 0.002, 2 of 2 at 0.004, 1 of 1 at 0.008 pass 25%" in text
+    assert "ends at 78.0% on average, the worst with it at 90.0%" in text
+
+
+def test_what_resnet18_owes_to_imagenet_is_paired_by_seed():
+    text = answers.resnet18(
+        a_study(
+            {
+                "resnet18": ending_at(90.0, 91.0, 92.0, train_accuracy=95.0),
+                "resnet18_scratch": [
+                    a_run(level, seed=seed, train_accuracy=98.0) for seed, level in ((0, 90.5), (1, 90.0), (2, 88.0))
+                ],
+            }
+        )
+    )
+    assert "at 91.00 ± 2.48% (published" in text and "from random ones at 89.50 ± 3.29%" in text
+    assert "ahead with 2 of 3 seeds, by -0.5 to 4.0 points, 1.0 in the median" in text
+    assert "end at 95.0 and 98.0%" in text
+
+
+def test_the_fast_recipes_come_with_their_seconds():
+    text = answers.fast(
+        a_study(
+            {
+                "fast_93": ending_at(93.5, train_seconds=52.6),
+                "fast": ending_at(94.0, train_seconds=181.0),
+                "fast_95": ending_at(94.9, train_seconds=5000.0),
+                "fast_95_muon": ending_at(94.9, 95.0, 95.3, train_seconds=1080.0),
+            },
+            on_gpu={"fast": ending_at(94.1, hardware=H200, train_seconds=5.14)},
+        )
+    )
+    assert "93.50% after 53 s" in text and "94.00% after 3 min, or 5.1 s of" in text
+    assert "95.07 ± 0.52% after 18 min, above 95% with 2 of 3 seeds" in text and "ends at 94.90%" in text
+
+
+def test_the_final_model_is_followed_past_its_best_epoch(monkeypatch):
+    monkeypatch.setattr(answers, "test_labels", lambda: np.array([0, 1]))
+    outputs = np.zeros((2, 2, 10), np.float16)
+    outputs[0, [0, 1], [0, 1]] = 1  # both right as they are
+    outputs[1, [0, 1], [0, 2]] = 3  # the second one surely wrong in the mirror
+    first, second = runs_of([95.0, 96.0, 95.5], [96.0, 96.0, 96.7], outputs=outputs)
+    losses, trained = (0.2, 0.22, 0.25), (80.0, 90.0, 99.0)
+    epochs = zip(first.history, losses, trained, strict=True)
+    first = replace(first, history=[e._replace(test_loss=loss, train_accuracy=t) for e, loss, t in epochs])
+    text = answers.final(a_study({"final": [first, second]}))
+    assert "ends at 96.10% (n = 2), below the 96.41%" in text and "at 50.00% if each image is averaged" in text
+    assert "Seed 0 overfits: after epoch 1 its test loss rises from 0.200 to 0.250" in text
+    assert "falls from 96.00 (epoch 2) to 95.50%" in text and "rises from 80.0 to 99.0%" in text
+
+
+def test_images_that_all_runs_miss_are_counted(monkeypatch):
+    monkeypatch.setattr(answers, "test_labels", lambda: np.array([0, 1, 2, 3]))
+    given = ([0, 2, 3, 3], [0, 2, 4, 3])  # the first and the last are right, the second is missed alike
+    runs = [a_run(90.0, seed=seed, predictions=np.array(each, np.uint8)) for seed, each in enumerate(given)]
+    unable = a_run(10.0, predictions=np.array([9, 9, 9, 9], np.uint8))
+    assert answers.missed_by_all(a_study({"v1": [unable], "v1_fixed": runs})) == (
+        "2 of the 4 test images are given a wrong class by every one of 2 runs, and 1 of them the same wrong class by "
+        "all. The runs: v1_fixed (2)."
+    )
+
+
+@pytest.mark.parametrize("answer", PUBLIC)
+def test_the_record_has_what_every_answer_needs(record, answer):
+    text = answer(record)
+    assert text and "nan" not in text
+
+
+def test_what_the_sentences_take_for_granted_holds_in_the_record(record):
+    def ends(name):
+        return [run.accuracy for run in record[name]]
+
+    assert np.mean(ends("v1")) == pytest.approx(10, abs=0.05) and min(ends("v1_fixed")) > 80
+    assert all(np.mean(ends(f"v1_{change}")) < 20 for change in ("logits", "identity", "lrx10", "momentum"))
+    assert any(10.5 < run.history[-1].train_accuracy < 70 for run in record["v1_5_5"])  # still on its way
+    assert np.mean(ends("v1_5_5_BN")) == pytest.approx(np.mean(ends("v1_5_5_BN_logits")), abs=0.3)
+    assert np.mean(ends("fast_95")) < 95 < np.mean(ends("fast_95_muon"))
+    for name in ("resnet18", "resnet18_scratch"):
+        assert all(run.history[-1].train_accuracy > run.accuracy + 2 for run in record[name])
+    history = record["final"][0].history
+    assert history[-1].test_loss > min(each.test_loss for each in history)
+    assert {run.record.machine for run in record.on_gpu[EXPERIMENTS["fast"]]} == {"H200"}
+    for name in ("fast_93", "fast", "fast_95_muon"):
+        assert all(run.record.provenance.hardware.endswith("2 threads") for run in record[name])
