@@ -13,54 +13,22 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import asdict
 from importlib.util import find_spec
-from pathlib import Path
-from statistics import median
 
 import torch
 
-from fashion.models import MODELS, build, multiply_adds, resnet18
-from fashion.provenance import provenance
+from benchmarks.contenders.common import BATCH_SIZE, momentum, network
+from benchmarks.measurements import EPOCH, FOLDER
+from fashion.hardware.threads import SPINS
+from fashion.models import MODELS
+from fashion.runs.provenance import provenance
 from fashion.settings import ROOT, FashionError
 
-FOLDER = ROOT / "benchmarks"
-RESULTS = FOLDER / "results"
-IMAGES = 60_000
-BATCH_SIZE = 64
-EPOCH = -(-IMAGES // BATCH_SIZE)  # steps
-
-SPEED = ("ours", "plain", "lightning", "fastai", "limit")
-SPEED_CUDA = ("ours", "ours:compiled", *SPEED[1:])  # on a CPU compilation is nowhere a tenth faster
-PROFILE = ("profile:plain", "profile:ours")
-CHOICES = {
-    "cpu": (
-        "choice:eager",
-        "choice:fused",
-        "choice:fused+kept",
-        "choice:fused+kept+short",
-        "choice:fused+kept+stacked",
-        "choice:fused+kept+channels-last",
-        "choice:fused+kept+stacked+channels-last",
-        "choice:fused+kept+bf16",
-        "choice:fused+kept+short+bf16",
-        "choice:fused+kept+channels-last+bf16",
-        "choice:fused+kept+channels-last+bf16+flatten",
-        "choice:fused+kept+channels-last+compile",
-        "choice:fused+kept+channels-last+bf16+compile",
-    ),
-    "cuda": (
-        "choice:eager",
-        "choice:fused",
-        "choice:fused+replayed",
-        "choice:fused+replayed+channels-last",
-        "choice:fused+replayed+bf16",
-        "choice:fused+replayed+channels-last+bf16",
-        "choice:fused+replayed+channels-last+bf16+flatten",
-        "choice:fused+replayed+channels-last+bf16+unfolded",
-        "choice:fused+replayed+channels-last+bf16+unfolded+compile",
-    ),
+CONTENDERS = {
+    "cpu": ("ours", "plain", "lightning", "fastai", "limit"),  # on a CPU compilation is nowhere a tenth faster
+    "cuda": ("ours", "ours:compiled", "plain", "lightning", "fastai", "limit"),
 }
-SUITES = ("speed", "choices", "profile")
 
 # What is timed of each network on a CPU, where a whole epoch of the larger ones takes minutes.
 CPU_STEPS = {
@@ -73,10 +41,10 @@ CPU_STEPS = {
 _LINEAR = ((94, 1), (EPOCH, 1), (94, 20))  # steps and epochs: 6,000 images, 60,000, and twenty times 6,000
 
 
-def bench(
+def measure(
     model: str,
     device: torch.device,
-    contenders: Iterable[str] = SPEED,
+    contenders: Iterable[str] = CONTENDERS["cpu"],
     *,
     rounds: int = 5,
     steps: int | None = None,
@@ -97,7 +65,7 @@ def bench(
         first step (imports, data and compilation included), its peak memory in MB, and the seconds of each turn.
 
     Raises:
-        FashionError: this is no clone of the repository, there is no such model, or a contender failed.
+        FashionError: there is no such model, a library is not installed, or a contender failed.
     """
     if model not in MODELS:
         raise FashionError(f"there is no model {model!r}: fashion/models.py has {', '.join(MODELS)}")
@@ -105,13 +73,11 @@ def bench(
     for name in ("lightning", "fastai"):
         if name in contenders and not find_spec(name):
             raise FashionError(f'{name} is not installed: pip install -e ".[bench]", or leave it out with --contenders')
-    if not (FOLDER / "worker.py").exists():
-        raise FashionError(f"{FOLDER} has no worker.py: run this in a clone of the repository")
     steps = steps or (CPU_STEPS.get(model, EPOCH) if device.type == "cpu" else EPOCH)
     facts = {
-        **provenance(device),
+        **asdict(provenance(device)),
         "steps": steps,
-        "multiply_adds": multiply_adds(_network(model), BATCH_SIZE),
+        "multiply_adds": multiply_adds(network(model), BATCH_SIZE),
         "optimiser_bytes": optimiser_bytes(model),
     }
     workers = {}
@@ -137,73 +103,42 @@ def bench(
     }
 
 
-def contenders_of(suite: str, device: torch.device) -> tuple[str, ...]:
-    """Return the contenders of a suite, one of `SUITES`, on a device."""
-    speed = SPEED_CUDA if device.type == "cuda" else SPEED
-    return {"speed": speed, "choices": CHOICES.get(device.type, CHOICES["cpu"]), "profile": PROFILE}[suite]
+def contenders_for(device: torch.device) -> tuple[str, ...]:
+    """Return what is timed on a device."""
+    return CONTENDERS.get(device.type, CONTENDERS["cpu"])
 
 
-def write(results: dict[str, dict], path: Path) -> None:
-    """Put the results of networks into a file, beside those of others that it has."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    older = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps(older | results, indent=1) + "\n")
+def multiply_adds(network: torch.nn.Module, batch_size: int) -> int:
+    """Return torchinfo's count of a network's multiply-adds, forward, for one minibatch."""
+    from torchinfo import summary
 
-
-def path_for(result: dict, suite: str = "speed", folder: Path = RESULTS) -> Path:
-    """Return the file for a network's result: it is called after the hardware it was measured on."""
-    hardware = re.sub("[^a-z0-9]+", "-", result["hardware"].lower()).strip("-")
-    return folder / suite / f"{hardware}.json"
-
-
-def read(suite: str = "speed", folder: Path = RESULTS) -> dict[Path, dict[str, dict]]:
-    """Return what each file of a suite has, for each network."""
-    return {path: json.loads(path.read_text()) for path in sorted((folder / suite).glob("*.json"))}
-
-
-def epoch_seconds(result: dict, contender: str) -> list[float]:
-    """Return what each turn of a contender makes for an epoch: seconds for 60,000 images."""
-    return [seconds * IMAGES / images(result["steps"]) for seconds in result["contenders"][contender]["seconds"]]
-
-
-def epoch_medians(result: dict) -> dict[str, float]:
-    """Return the seconds for 60,000 images: of each contender the median of its turns, and those of the limit."""
-    return {
-        name: limit_seconds(result) if name == "limit" else median(epoch_seconds(result, name))
-        for name in result["contenders"]
-    }
-
-
-def images(steps: int) -> int:
-    """Return how many images so many minibatches of one epoch hold: the last of an epoch is a short one."""
-    return min(steps * BATCH_SIZE, IMAGES)
-
-
-def limit_seconds(result: dict) -> float:
-    """Return what an epoch takes at the machine's limit.
-
-    That is the time its multiply-adds need, forward and twice as many backward, at the rate of a large matrix product
-    in the precision of `ours`, and the time the optimiser's bytes need at the rate of a large copy.
-    """
-    rates = result["contenders"]["limit"]
-    flop = 2 * 3 * result["multiply_adds"] * IMAGES / BATCH_SIZE
-    moved = result["optimiser_bytes"] * EPOCH
-    return flop / median(rates["flop_per_second"]) + moved / median(rates["bytes_per_second"])
+    return summary(network, input_size=(batch_size, 1, 28, 28), device="cpu", verbose=0).total_mult_adds
 
 
 def optimiser_bytes(model: str) -> int:
-    """Return what a step of SGD reads and writes: weight and gradient read, weight written; so too the momentum."""
-    accesses = 5 if model == "resnet18" else 3
-    return 4 * accesses * sum(parameter.numel() for parameter in _network(model).parameters())
+    """Return the bytes that a step of SGD reads and writes.
 
-
-def _network(model: str) -> torch.nn.Module:
-    return resnet18(pretrained=False) if model == "resnet18" else build(model)
+    It reads each weight and its gradient and writes the weight; where there is momentum, it reads and writes that, too.
+    """
+    accesses = 5 if momentum(model) else 3
+    return 4 * accesses * sum(parameter.numel() for parameter in network(model).parameters())
 
 
 def _columns(rows: list[dict]) -> dict:
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     return columns | {"peak_mb": max(columns["peak_mb"])}
+
+
+def _environment(contender: str) -> dict[str, str]:
+    """Return the environment of a contender's process: the packages seen here and, but for `ours`, threads left alone.
+
+    `import fashion` has set how long threads spin, which only `ours` is to inherit: in place before it loads torch.
+    """
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    if contender.partition(":")[0] != "ours" and environment.get("GOMP_SPINCOUNT") == SPINS:
+        del environment["GOMP_SPINCOUNT"]
+    return environment
 
 
 class _Worker:
@@ -212,12 +147,11 @@ class _Worker:
     def __init__(self, contender: str, model: str, device: torch.device):
         self.contender = contender
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed with the worker)
-        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         start = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, "worker.py", contender, model, str(device)],
             cwd=FOLDER,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            env=_environment(contender),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,

@@ -1,4 +1,4 @@
-"""One contender in a process of its own: `python worker.py CONTENDER MODEL DEVICE`; fashion/bench.py speaks to it.
+"""One contender in a process of its own: `python worker.py CONTENDER MODEL DEVICE`, as benchmarks.harness starts it.
 
 It prints a line of JSON after its first step. Then each line it reads, "<steps> <epochs>", makes it train that often on
 that many minibatches of 64, and print how long it took. Before that it makes one step that is not counted: while the
@@ -14,12 +14,13 @@ import sys
 import time
 from pathlib import Path
 
-# Lines to fashion/bench.py have the standard output to themselves; what a library prints goes to the standard error.
+# Answers have the standard output to themselves; what a library prints goes to the standard error.
 _answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 
 
 def main(contender: str, model: str, device: str) -> None:
+    """Prepare a contender, and time it as often as a line comes in."""
     name, _, options = contender.partition(":")
     prepared = importlib.import_module(f"contenders.{name}").prepare(model, device, *filter(None, [options]))
     from contenders.common import wait_for  # not at the top: what it imports may print

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
+import torch  # before fashion, whose import sets how threads wait: that is for `ours` alone
 from torch import nn
 from torch.utils.data import Subset
 from torchvision.datasets import FashionMNIST
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from fashion.models import build, resnet18
+from fashion.experiments import EXPERIMENTS
+from fashion.models import build
 from fashion.settings import data_directory
 
 BATCH_SIZE = 64
@@ -31,14 +32,15 @@ class Prepared(NamedTuple):
 
 
 def network(model: str) -> nn.Module:
-    """Build a network with seed 0; ResNet-18 without its weights, which make it no faster or slower."""
+    """Build a network of `MODELS` with random weights of seed 0."""
     torch.manual_seed(0)
-    return resnet18(pretrained=False) if model == "resnet18" else build(model)
+    return build(model)
 
 
 def momentum(model: str) -> float:
-    """Return the momentum that the study trains a network with."""
-    return 0.9 if model == "resnet18" else 0.0
+    """Return the momentum of a network's published recipe; 0 for networks that were not published."""
+    published = (each for each in EXPERIMENTS.values() if each.group == "published" and each.model == model)
+    return next((each.momentum for each in published), 0.0)
 
 
 def torchvision_dataset() -> FashionMNIST:

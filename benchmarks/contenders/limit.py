@@ -3,13 +3,13 @@
 import time
 
 import torch
-from contenders.common import Prepared, wait_for
+from contenders.common import Prepared, network, wait_for
 
-from fashion.devices import choose_precision
+from fashion.hardware.placement import choose_precision
 
 
 def prepare(model: str, device: str) -> Prepared:
-    precision = choose_precision("auto", model, torch.device(device))
+    precision = choose_precision("auto", network(model), torch.device(device))
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     size = 2048 if device == "cpu" else 8192
     a, b = (torch.randn(size, size, dtype=dtype, device=device) for _ in range(2))

@@ -20,17 +20,10 @@ from fashion.hardware.threads import threads_for
 from fashion.history import Epoch
 from fashion.models import build
 from fashion.optimisation import build_average, build_optimiser, build_scheduler
+from fashion.runs import refusals
 from fashion.runs.checkpoints import Checkpoint, Saved, checkpoint_path, read_checkpoint
 from fashion.runs.provenance import continued, provenance
 from fashion.runs.record import Record, Run, experiment_folder, read_run, write_run
-from fashion.runs.refusals import (
-    Request,
-    require_committed,
-    require_complete,
-    require_same,
-    require_same_images,
-    require_writable,
-)
 from fashion.settings import RUNS, FashionError, Paused, quick, writable
 from fashion.training import Phase, evaluation_step, fit, infer, training_step
 
@@ -91,7 +84,7 @@ def run(
     train, test = data or _default_data(validation)
     if quick():
         train, test = (Dataset(each.images[:256], each.labels[:256]) for each in (train, test))
-    request = Request(
+    request = refusals.Request(
         experiment,
         seed,
         "validation" if validation else "test",
@@ -101,20 +94,20 @@ def run(
         compile_model or None,
     )
     folder = experiment_folder(experiment, logs, validation) / f"seed_{seed}"
-    require_complete(request, writable(folder))
+    refusals.require_complete(request, writable(folder))
     found = None if retrain else read_run(folder)
     if found:
-        require_same(request, found.record, f"{folder} holds another run", "replace it with --retrain")
+        refusals.require_same(request, found.record, f"{folder} holds another run", "replace it with --retrain")
         if experiment.keep and found.outputs is None:
             raise FashionError(f"{folder} was recorded without its weights and outputs: replace it with --retrain")
         return found
     folder = writable(folder)
-    require_same_images(request, folder)
+    refusals.require_same_images(request, folder)
     path = checkpoint_path(folder)
-    require_writable(folder.parent, path.parent)
+    refusals.require_writable(folder.parent, path.parent)
     saved = read_checkpoint(path)
     if saved:
-        require_same(request, saved.record, f"{path} is half of another run", "delete it to start afresh")
+        refusals.require_same(request, saved.record, f"{path} is half of another run", "delete it to start afresh")
     torch.manual_seed(seed)
     network = build(experiment.model, experiment.changes, "" if saved else experiment.pretrained)
     with threads_for(train.images.device, is_wide(network)):
@@ -130,7 +123,7 @@ def _default_data(validation: bool) -> tuple[Dataset, Dataset]:
 
 
 def _train(
-    request: Request,
+    request: refusals.Request,
     network: nn.Module,
     data: tuple[Dataset, Dataset],
     folder: Path,
@@ -142,7 +135,7 @@ def _train(
     experiment, (train, test) = request.experiment, data
     device = train.images.device
     record = _record(request, network, device, saved)
-    require_committed(record, folder)
+    refusals.require_committed(record, folder)
     placed = place(network, device, record.precision)
     optimiser = build_optimiser(experiment, placed, torch.bfloat16 if record.precision == "bf16" else torch.float32)
     train_loader = Loader(train, experiment.batch_size, seed=request.seed, augment=compose(experiment.augment))
@@ -194,7 +187,7 @@ def _train(
     return Run(record, history, predictions, kept), bare(network)
 
 
-def _record(request: Request, network: nn.Module, device: torch.device, saved: Saved | None) -> Record:
+def _record(request: refusals.Request, network: nn.Module, device: torch.device, saved: Saved | None) -> Record:
     """Decide what a request leaves open: as it began, or else by the network and the device."""
     here = provenance(device)
     if saved:
