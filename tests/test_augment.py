@@ -3,17 +3,17 @@ from inspect import signature
 import pytest
 import torch
 
-from fashion import Dataset, FashionError, Loader, augment
+from fashion import EXPERIMENTS, Dataset, FashionError, Loader, augment
 
-EXAMPLES = {"translate": (2,), "cutout": (8,), "cutmix": (0.5,)}  # values for the parameters of augmentations
+CHOSEN = {each[0]: each for recipe in EXPERIMENTS.values() for each in recipe.augment if isinstance(each, tuple)}
 
 
 def example(name):
-    """The choice of an augmentation as a recipe makes it."""
+    """The choice of an augmentation as a recipe of the study makes it."""
     takes = list(signature(augment.AUGMENTATIONS[name]).parameters)[2:]
-    values = EXAMPLES.get(name, ())
-    assert len(values) == len(takes), f"{name!r} takes {takes}: put values for the tests into EXAMPLES here"
-    return (name, *values)
+    choice = CHOSEN.get(name, (name,))
+    assert len(choice) == 1 + len(takes), f"no recipe in EXPERIMENTS gives {name!r} its parameters {takes}"
+    return choice
 
 
 @pytest.fixture

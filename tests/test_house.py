@@ -138,8 +138,9 @@ def test_what_shows_at_once_imports_nothing_slow(code, allowed):
 
 
 def test_modules_are_short():
+    tables = {"experiments", "models", "augment", "optimisation"}  # to which a user adds
     lengths = {module: len(path.read_text().splitlines()) for module, path in MODULES.items()}
-    assert {module: length for module, length in lengths.items() if length > 300} == {}
+    assert not [module for module, length in lengths.items() if length > 300 and room(module) not in tables]
 
 
 def test_the_floors_are_the_order_of_the_list():

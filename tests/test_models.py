@@ -30,7 +30,7 @@ def test_the_tables_are_the_published_ones(name):
     ("choice", "message"),
     [
         ({"model": "v1"}, "there is no model 'v1': fashion/models.py has NeuralNetwork_v1, "),
-        ({"changes": ("logits", "smaller")}, "there is no change 'smaller': fashion/models.py has logits, identity"),
+        ({"changes": ("logits", "smaller")}, "there is no change 'smaller': fashion/models.py has logits, "),
         ({"changes": (("identity", 2),)}, r"the change 'identity' takes \(\), not \(2,\)"),
         ({"pretrained": "cifar"}, "there is no pretrained weights 'cifar': fashion/models.py has imagenet"),
     ],

@@ -126,7 +126,7 @@ def test_the_study_takes_complete_runs_only(tmp_path, small, full, model_logs):
 
 
 def test_the_study_takes_runs_of_committed_code_only(tmp_path, small, monkeypatch, model_logs):
-    monkeypatch.setattr(running, "require_complete", lambda *_: None)
+    monkeypatch.setattr(refusals, "require_complete", lambda *_: None)
     for commit in ("abc-dirty", "abc, then def-dirty"):
         monkeypatch.setattr(running, "provenance", lambda _, commit=commit: Provenance("cpu", "a", {}, commit))
         with pytest.raises(FashionError, match="model_logs/ takes runs of committed code only"):

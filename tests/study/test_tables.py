@@ -48,6 +48,14 @@ def test_seconds_are_medians_on_each_kind_of_machine():
     )
 
 
+def test_seconds_are_told_apart_by_precision_and_compilation_where_a_machine_has_both():
+    runs = runs_of([90.0], [90.0], [90.0], [90.0], hardware=H200)
+    changes = ({}, {"precision": "bf16"}, {"precision": "bf16"}, {"precision": "bf16", "compiled": True})
+    runs = [replace(run, record=replace(run.record, **each)) for run, each in zip(runs, changes, strict=True)]
+    (row,) = tables.results(groups_of(v1=[*runs, a_run(90.0, seed=4, hardware=XEON)])).to_dict("records")
+    assert row["s/epoch"] == "2.0 H200 fp32, 2.0 H200 bf16, 2.0 H200 bf16 compiled, 2.0 Xeon"
+
+
 def test_a_run_that_went_on_elsewhere_names_both_machines():
     moved = a_run(90.0, hardware=f"{XEON}, then {H200}")
     (row,) = tables.results(groups_of(v1=[moved])).to_dict("records")
@@ -116,7 +124,7 @@ def test_recipes_show_the_settings_that_one_of_them_has():
     rows = {row.setting: (row.fast_93, row.fast_95_muon) for row in table.itertuples()}
     assert rows["augment"] == ("none", "flip, translate 2, cutout 8")
     assert rows["optimiser"] == ("sgd", "muon 0.05")
-    assert rows["nesterov"] == ("yes", "yes") and rows["epochs"] == ("5", "34")
+    assert rows["nesterov"] == ("True", "True") and rows["epochs"] == ("5", "34")
     assert not {"changes", "pretrained", "averaging"} & set(rows)  # which neither has
 
 
