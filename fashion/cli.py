@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help=fashion.__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _UsageError = typer.BadParameter.__base__  # click's, which newer typers carry inside
 
-_IN_RUNS = "Folder of the runs"
+_RUNS_FOLDER = "Folder of the runs"
 Weights = Annotated[Path, typer.Option(help="Of a run that keeps them.", show_default="the network that is shipped")]
 
 
@@ -55,7 +55,7 @@ def run_command_line(arguments: list[str] | None = None) -> int:
 
 @app.command("list")
 def list_command(
-    logs: Annotated[Path, typer.Option(help=f"{_IN_RUNS}.", show_default="model_logs")] = MODEL_LOGS,
+    logs: Annotated[Path, typer.Option(help=f"{_RUNS_FOLDER}.", show_default="model_logs")] = MODEL_LOGS,
 ) -> None:
     """List every experiment and every recorded run: model, recipe, seeds, and mean accuracy in percent."""
     from fashion.runs.record import read_runs
@@ -89,13 +89,13 @@ def run_command(
     data: Annotated[
         Path | None, typer.Option(exists=True, help="Folder of the dataset. Default: $FASHION_DATA, else data.")
     ] = None,
-    logs: Annotated[Path, typer.Option(help=f"{_IN_RUNS}; model_logs is the study's.", show_default="runs")] = RUNS,
+    logs: Annotated[Path, typer.Option(help=f"{_RUNS_FOLDER}; model_logs is the study's.", show_default="runs")] = RUNS,
     validation: Annotated[
         bool, typer.Option("--validation", help="Hold 6,000 training images out to evaluate on, not the test set.")
     ] = False,
     precision: Annotated[str, typer.Option(help="fp32, bf16, or auto: as begun, else the faster one.")] = "auto",
     compile_model: Annotated[
-        bool, typer.Option("--compile", help="Compile the network first: pays on a GPU, in several long runs.")
+        bool, typer.Option("--compile", help="Compile the network first: pays on a GPU, from two long runs on.")
     ] = False,
     retrain: Annotated[bool, typer.Option("--retrain", help="Train again what is recorded.")] = False,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")] = 1,
@@ -125,10 +125,10 @@ def run_command(
     options["pace"] = Pace(checkpoint_every, until)
     rows, figures = [], []
     unit = "% of validation" if validation else "%"
+    end = (experiments[-1], numbers[-1])
     for experiment in experiments:
-        last_of_all = numbers[-1] if experiment is experiments[-1] else None
-        trained = [_run_seed(experiment, seed, options, last=seed == last_of_all) for seed in numbers]
-        mine = recorded(experiment, writable(logs), validation) or trained
+        results = [_run_seed(experiment, seed, options, is_last=(experiment, seed) == end) for seed in numbers]
+        mine = recorded(experiment, writable(logs), validation) or results  # a rehearsal may show the study's
         figures += save_curves(experiment, mine, logs / "validation" if validation else logs)
         study = recorded(experiment, MODEL_LOGS, validation)  # none, with another number of epochs
         rows.append(
@@ -154,7 +154,7 @@ def run_command(
 def compare_command(
     first: Annotated[str, typer.Argument(help="An experiment, or a folder of runs such as runs/model_v1_logs.")],
     second: Annotated[str, typer.Argument(help="Another.")],
-    logs: Annotated[Path, typer.Option(help=f"{_IN_RUNS} of experiments.", show_default="runs")] = RUNS,
+    logs: Annotated[Path, typer.Option(help=f"{_RUNS_FOLDER} of experiments.", show_default="runs")] = RUNS,
 ) -> None:
     """Compare two experiments' recorded runs: on the same seeds, and on the same test images."""
     from fashion.runs.record import read_runs, recorded
@@ -167,7 +167,9 @@ def compare_command(
         runs = read_runs(Path(each)) if Path(each).is_dir() else recorded(_experiment(each, None), logs)
         groups.append(runs)
         if not runs or any(len(run.predictions) != len(labels) for run in runs):
-            raise FashionError(f"there are no runs of {each} in {logs} that were evaluated on all test images")
+            raise FashionError(f"{each} has no runs here that were evaluated on all test images")
+        if len({run.record.experiment for run in runs}) > 1:
+            raise FashionError(f"{each} has runs of more than one recipe")
     for each, runs in zip((first, second), groups, strict=True):
         typer.echo(f"{each}: {percent(runs)}% after {runs[0].record.experiment.epochs} epochs, n = {len(runs)}")
     _show(compare({f"{first}, {second}": tuple(groups)}, labels).to_dict("records"))
@@ -188,7 +190,8 @@ def predict_command(
     failed = 0
     for path in paths:
         files = picture_files(path)
-        failed = failed if files else _complain(f"there is no file in {path}", 2)
+        if not files:
+            failed = _complain(f"there is no file in {path}", 2)
         for file in files:
             try:
                 label, probabilities = predict(file, classifier)
@@ -257,7 +260,7 @@ def _numbers(seeds: str) -> list[int]:
     return sorted(numbers)
 
 
-def _run_seed(experiment: Experiment, seed: int, options: dict, last: bool) -> "Run":
+def _run_seed(experiment: Experiment, seed: int, options: dict, is_last: bool) -> "Run":
     from tqdm.auto import tqdm
 
     from fashion.runs.running import run
@@ -269,19 +272,19 @@ def _run_seed(experiment: Experiment, seed: int, options: dict, last: bool) -> "
     def tell(history: list["Epoch"]) -> None:
         nonlocal trained
         trained = True
-        last = history[-1]
+        epoch = history[-1]
         tqdm.write(
-            f"{title}  epoch {last.epoch}/{experiment.epochs}  "
-            f"train {last.train_loss:.4f} {last.train_accuracy:.2f}%  "
-            f"{evaluated_on} {last.test_loss:.4f} {last.test_accuracy:.2f}%  {last.seconds:.1f} s"
+            f"{title}  epoch {epoch.epoch}/{experiment.epochs}  "
+            f"train {epoch.train_loss:.4f} {epoch.train_accuracy:.2f}%  "
+            f"{evaluated_on} {epoch.test_loss:.4f} {epoch.test_accuracy:.2f}%  {epoch.seconds:.1f} s"
         )
 
-    record = run(experiment, seed, after_epoch=tell, **options)
+    result = run(experiment, seed, after_epoch=tell, **options)
     if not trained:
-        typer.echo(f"{title}  recorded already, {record.accuracy:.2f}%; --retrain trains it again")
-    elif not last and options["pace"].stops_after(record.history[-1]):
+        typer.echo(f"{title}  recorded already, {result.accuracy:.2f}%; --retrain trains it again")
+    elif not is_last and options["pace"].stops_after(result.history[-1]):
         raise Paused(f"{title} is trained, and the time is up before the next")
-    return record
+    return result
 
 
 def _show(rows: Iterable[dict]) -> None:

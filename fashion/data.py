@@ -77,14 +77,12 @@ class Loader:
     """Minibatches of a `Dataset`: each image exactly once an epoch, the last batch as short as it comes.
 
     Iterating yields pairs of images, shape (B, 1, 28, 28), and labels, shape (B,) or, where images are mixtures,
-    (B, 10), on the dataset's device.
+    (B, 10), on the dataset's device. With a seed, the order is shuffled anew in each epoch by a generator of the
+    loader's own, the same on every device, and `augment` changes the whole dataset first, with the same generator;
+    without one, the dataset's order stays and nothing is augmented.
 
-    Args:
-        dataset: what to iterate over.
-        batch_size: B, the images of a minibatch, at least 1.
-        seed: shuffle, anew in each epoch, with a generator of the loader's own that starts from this seed; the order
-            is the same on every device. None keeps the dataset's order.
-        augment: changes the whole dataset anew in each epoch, with the same generator; without a seed it is not called.
+    Raises:
+        ValueError: `batch_size`, B, is below 1.
     """
 
     def __init__(

@@ -37,7 +37,7 @@ _VALUES = (
     (("weight_decay",), lambda value: _number(value) and value >= 0, "a number from 0 on"),
     (("momentum", "label_smoothing", "averaging"), _share, "from 0 to below 1"),
     (("optimiser",), _choice, "a name, or a name and its parameters, such as ('muon', 0.05)"),
-    (("changes", "augment"), _choices, "a tuple of names, such as ('flip',)"),
+    (("changes", "augment"), _choices, "a tuple of names, such as ('flip', ('cutout', 8))"),
 )
 
 

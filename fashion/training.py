@@ -17,7 +17,7 @@ Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class Phase(NamedTuple):
-    """Half of an epoch: a network, the minibatches that it sees, and the step that is taken with each of them.
+    """Training, or testing: a network, the minibatches that it sees, and the step that is taken with each of them.
 
     Attributes:
         network: on the loader's device.
@@ -71,18 +71,18 @@ def train_epoch(
     """Train a network for one epoch, in place, and in training mode; call `after_step` after each step.
 
     Returns:
-        Loss and accuracy of each image as it was trained on, before the step it led to.
+        Mean loss and accuracy: each image counts as it was in its own step, before the weights moved.
 
     Raises:
-        FloatingPointError: the loss of a step, which the message names, is not finite.
+        FloatingPointError: the loss of a step, which the message names, was not finite; it is found after the epoch.
     """
     network.train()
-    totals = _Totals()
+    steps = []
     for images, labels in loader:
         loss, correct = step(images, labels)
-        totals.add(loss, correct, len(labels))
+        steps.append((loss, correct, len(labels)))
         after_step()
-    return totals.metrics()
+    return _metrics(steps)
 
 
 def evaluate(network: nn.Module, loader: Loader, step: Step) -> Metrics:
@@ -92,10 +92,7 @@ def evaluate(network: nn.Module, loader: Loader, step: Step) -> Metrics:
         FloatingPointError: the loss of a minibatch, which the message numbers, is not finite.
     """
     network.eval()
-    totals = _Totals()
-    for images, labels in loader:
-        totals.add(*step(images, labels), len(labels))
-    return totals.metrics()
+    return _metrics([(*step(images, labels), len(labels)) for images, labels in loader])
 
 
 def fit(
@@ -138,9 +135,9 @@ def fit(
             bar.set_postfix_str(f"epoch {epoch} of {epochs}")
             start = time.perf_counter()
             try:
-                trained = train_epoch(*train, stepped)
+                trained = train_epoch(train.network, train.loader, train.step, stepped)
                 train_seconds = time.perf_counter() - start
-                tested = evaluate(*test)
+                tested = evaluate(test.network, test.loader, test.step)
             except FloatingPointError as error:
                 raise FloatingPointError(f"epoch {epoch}, {error}") from None
             history.append(Epoch(epoch, *trained, *tested, time.perf_counter() - start, train_seconds))
@@ -156,30 +153,18 @@ def infer(network: nn.Module, loader: Loader, mirrored: bool = False) -> Tensor:
 
 
 def _correct(outputs: Tensor, labels: Tensor) -> Tensor:
-    classes = labels.argmax(dim=1) if labels.ndim > 1 else labels
+    classes = labels.argmax(dim=1) if labels.ndim > 1 else labels  # of a mixture, the class with the largest share
     return (outputs.argmax(dim=1) == classes).sum()
 
 
-class _Totals:
-    """What an epoch adds up. It stays on the device until the end: to read a value is to wait for the device."""
-
-    def __init__(self):
-        self.losses: list[Tensor] = []
-        self.correct: list[Tensor] = []
-        self.sizes: list[int] = []
-
-    def add(self, loss: Tensor, correct: Tensor, size: int) -> None:
-        self.losses.append(loss)
-        self.correct.append(correct)
-        self.sizes.append(size)
-
-    def metrics(self) -> Metrics:
-        losses = torch.stack(self.losses).cpu().double()
-        sizes = torch.tensor(self.sizes)
-        finite = losses.isfinite()
-        if not finite.all():
-            step = int(finite.logical_not().nonzero()[0])
-            raise FloatingPointError(f"step {step + 1}: the loss is {losses[step]:.0f}")
-        correct = int(torch.stack(self.correct).sum())
-        images = int(sizes.sum())
-        return Metrics(float(losses @ sizes.double()) / images, 100 * correct / images)
+def _metrics(steps: list[tuple[Tensor, Tensor, int]]) -> Metrics:
+    """Average what steps returned, over images. It is read here only: to read a value is to wait for the device."""
+    losses = torch.stack([loss for loss, _, _ in steps]).cpu().double()
+    sizes = torch.tensor([size for _, _, size in steps])
+    finite = losses.isfinite()
+    if not finite.all():
+        step = int(finite.logical_not().nonzero()[0])
+        raise FloatingPointError(f"step {step + 1}: the loss is {losses[step]:.0f}")
+    correct = int(torch.stack([correct for _, correct, _ in steps]).sum())
+    images = int(sizes.sum())
+    return Metrics(float(losses @ sizes.double()) / images, 100 * correct / images)

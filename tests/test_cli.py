@@ -56,7 +56,7 @@ def record(logs, experiment, accuracy, seed=0, validation=False, **options):
         (["run"], "Missing argument"),
         (["run", "v1", "--sedes", "1"], "--seeds"),
         (["compare", "v1", "v2", "--logs", str(ROOT / "model_logs")], "there is no experiment 'v2'"),
-        (["compare", "v1", "v1_fixed", "--logs", "{file}.d"], "there are no runs of v1 in {file}.d that were"),
+        (["compare", "v1", "v1_fixed", "--logs", "{file}.d"], "v1 has no runs here that were"),
         (["export", "--weights", "{file}.d"], "does not exist"),
         (["rnu", "v1"], "No such command 'rnu'"),
     ],
@@ -240,7 +240,16 @@ def test_compare_takes_no_runs_on_part_of_the_images(capsys, tmp_path):
     for name in ("v1", "v1_fixed"):
         record(tmp_path, EXPERIMENTS[name], 10.0, predictions=np.zeros(100, np.uint8))
     code, out, err = call(capsys, "compare", "v1", "v1_fixed", "--logs", str(tmp_path))
-    assert code == 2 and out == "" and "no runs of v1 in" in err and "evaluated on all test images" in err
+    assert code == 2 and out == "" and "has no runs here" in err and "evaluated on all test images" in err
+
+
+def test_compare_takes_no_mean_over_two_recipes(capsys, tmp_path):
+    labels = np.zeros(10_000, np.uint8)
+    for seed, epochs in enumerate((2, 3)):
+        experiment = Experiment("mine", "NeuralNetwork_v1", epochs=epochs)
+        record(tmp_path, experiment, 10.0, seed=seed, predictions=labels)
+    code, out, err = call(capsys, "compare", str(tmp_path / "model_mine_logs"), "v1", "--logs", str(tmp_path))
+    assert code == 2 and out == "" and "has runs of more than one recipe" in err
 
 
 def test_report_check_says_that_all_is_well_and_report_names_its_files(capsys, monkeypatch):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-SPINS = "2000"  # of GNU's OpenMP, which by default are 300,000
+SPINS = "7000"  # of GNU's OpenMP, which by default are 300,000
 
 
 def wait_briefly() -> None:

@@ -140,7 +140,7 @@ def seed_folders(folder: Path) -> list[Path]:
 
 
 def read_run(folder: Path) -> Run | None:
-    """Read the run that a directory holds; None if it holds none.
+    """Read the run that a directory holds, or held when its writing was interrupted; None if it holds none.
 
     Raises:
         FashionError: its files are not whole.

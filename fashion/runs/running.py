@@ -15,7 +15,7 @@ from fashion.data import Dataset, Loader, load_data, split
 from fashion.experiments import Experiment
 from fashion.hardware.compilation import compiled
 from fashion.hardware.graphs import replayed
-from fashion.hardware.placement import PRECISIONS, bare, choose_device, choose_precision, is_wide, place
+from fashion.hardware.placement import bare, choose_device, choose_precision, is_wide, place
 from fashion.hardware.threads import threads_for
 from fashion.history import Epoch
 from fashion.models import build
@@ -72,6 +72,7 @@ def run(
 
     Raises:
         FashionError: `fashion.runs.refusals` says why, a folder cannot be written, or there is no compiler.
+        TypeError, ValueError: what is no experiment, or a seed below 0.
         FloatingPointError: a loss is not finite.
         Paused: the run is not at its end yet, and `pace.until` is near.
     """
@@ -79,19 +80,17 @@ def run(
         raise TypeError(f'a run takes an Experiment, such as EXPERIMENTS["v1"], not {experiment!r}')
     if seed < 0:
         raise ValueError(f"a seed must be 0 or more, not {seed}")
-    if precision not in PRECISIONS:
-        raise FashionError(f"there is no precision {precision!r}, only {', '.join(PRECISIONS)}")
     train, test = data or _default_data(validation)
     if quick():
         train, test = (Dataset(each.images[:256], each.labels[:256]) for each in (train, test))
     request = refusals.Request(
         experiment,
         seed,
-        "validation" if validation else "test",
-        len(train.labels),
-        len(test.labels),
-        None if precision == "auto" else precision,
-        compile_model or None,
+        evaluated_on="validation" if validation else "test",
+        train_images=len(train.labels),
+        test_images=len(test.labels),
+        precision=None if precision == "auto" else precision,
+        compiled=compile_model or None,  # who does not ask for it takes either
     )
     folder = experiment_folder(experiment, logs, validation) / f"seed_{seed}"
     refusals.require_complete(request, writable(folder))
@@ -101,7 +100,7 @@ def run(
         if experiment.keep and found.outputs is None:
             raise FashionError(f"{folder} was recorded without its weights and outputs: replace it with --retrain")
         return found
-    folder = writable(folder)
+    folder = writable(folder)  # on a rehearsal, another: a record is shown, and nothing is written beside it
     refusals.require_same_images(request, folder)
     path = checkpoint_path(folder)
     refusals.require_writable(folder.parent, path.parent)
@@ -111,10 +110,10 @@ def run(
     torch.manual_seed(seed)
     network = build(experiment.model, experiment.changes, "" if saved else experiment.pretrained)
     with threads_for(train.images.device, is_wide(network)):
-        trained, network = _train(request, network, (train, test), folder, saved, pace, after_epoch)
-    write_run(trained, folder, network if experiment.keep else None)
-    path.unlink(missing_ok=True)  # the same run, started twice, may have been faster
-    return trained
+        result, network = _train(request, network, (train, test), folder, saved, pace, after_epoch)
+    write_run(result, folder, network if experiment.keep else None)
+    path.unlink(missing_ok=True)  # another process may have finished the same run, and deleted it
+    return result
 
 
 def _default_data(validation: bool) -> tuple[Dataset, Dataset]:
@@ -131,12 +130,16 @@ def _train(
     pace: Pace,
     after_epoch: Callable[[list[Epoch]], object],
 ) -> tuple[Run, nn.Module]:
-    """Train a network as it was built, or from what was saved, to the last epoch; return what was tested, too."""
+    """Train a network as it was built, or from what was saved, to the last epoch.
+
+    Returns:
+        The run, and the network that was tested last: itself, or the average of its weights.
+    """
     experiment, (train, test) = request.experiment, data
     device = train.images.device
     record = _record(request, network, device, saved)
     refusals.require_committed(record, folder)
-    placed = place(network, device, record.precision)
+    placed = place(network, device, record.precision)  # the network itself, or what computes it in bfloat16
     optimiser = build_optimiser(experiment, placed, torch.bfloat16 if record.precision == "bf16" else torch.float32)
     train_loader = Loader(train, experiment.batch_size, seed=request.seed, augment=compose(experiment.augment))
     test_loader = Loader(test, experiment.batch_size)
@@ -151,6 +154,7 @@ def _train(
     if saved:
         checkpoint.restore(saved)
 
+    # The steps that `fit` takes: compiled, replayed or plain
     forward = compiled(placed, experiment.batch_size) if record.compiled else placed
     loss_fn = nn.CrossEntropyLoss(label_smoothing=experiment.label_smoothing)
     step = replayed(training_step(forward, loss_fn, optimiser), device)
@@ -180,11 +184,11 @@ def _train(
         after_epoch=save_and_tell,
         title=title,
     )
-    network = averaged.module if averaged else placed
-    outputs = [infer(network, test_loader, mirrored) for mirrored in (False, True)[: 1 + experiment.keep]]
+    final = averaged.module if averaged else placed
+    outputs = [infer(final, test_loader, mirrored) for mirrored in ((False, True) if experiment.keep else (False,))]
     predictions = outputs[0].argmax(dim=1).numpy().astype(np.uint8)
     kept = torch.stack(outputs).numpy().astype(np.float16) if experiment.keep else None
-    return Run(record, history, predictions, kept), bare(network)
+    return Run(record, history, predictions, kept), bare(final)
 
 
 def _record(request: refusals.Request, network: nn.Module, device: torch.device, saved: Saved | None) -> Record:

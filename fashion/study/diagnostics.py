@@ -8,13 +8,11 @@ from fashion.training import LossFunction
 
 
 class Flow(NamedTuple):
-    """What one minibatch does in one layer.
+    """What one minibatch does in one layer, by its name in the network and its type.
 
-    Attributes:
-        layer: its name in the network, and its type.
-        active: the share of its outputs that are not zero, 0 to 1.
-        spread: how far its outputs tell images apart: their standard deviation over the images, averaged over units.
-        gradient: the norm of the loss's gradient with respect to its weight; None for a layer that has none.
+    `active` is the share of its outputs that are not zero, 0 to 1; `spread` how far they tell images apart: their
+    standard deviation over the images, averaged over units; `gradient` the norm of the loss's gradient with respect to
+    its weight, None for a layer that has none.
     """
 
     layer: str

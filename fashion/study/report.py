@@ -19,6 +19,7 @@ from fashion.study.loading import Study, load_study, test_labels, validation_lab
 from fashion.study.mistakes import confusion, most_confused
 
 README = ROOT / "README.md"
+_RATES = {"v1_5_5": "No BN", "v1_5_5_BN": "BN", "v1_5_5_lrx2": "lrx2", "v1_5_5_lrx4": "lrx4", "v1_5_5_lrx8": "lrx8"}
 
 
 def _results(study: Study, group: str) -> str:
@@ -29,11 +30,6 @@ def _results(study: Study, group: str) -> str:
 
 def _answer(study: Study, answer: Callable[[Study], str], notebook: str) -> str:
     return f"{answer(study)} [{notebook}](notebooks/{notebook}.ipynb)"
-
-
-def _curves_of_rates(study: Study) -> str:
-    names = ("v1_5_5", "v1_5_5_BN", "v1_5_5_lrx2", "v1_5_5_lrx4", "v1_5_5_lrx8")
-    return _curve_table(study, dict(zip(names, ("No BN", "BN", "lrx2", "lrx4", "lrx8"), strict=True)))
 
 
 def _epochs_of_rates(study: Study) -> str:
@@ -74,7 +70,7 @@ BLOCKS: dict[str, Callable[[Study], str]] = {
     "v1_5_5_BN": partial(
         _model, name="v1_5_5_BN", answer=answers.batch_normalisation, notebook="03_v1_5_5_BN", curves=False
     ),
-    "curves": _curves_of_rates,
+    "curves": partial(_curve_table, titles=_RATES),
     "learning rates": partial(_answer, answer=answers.learning_rates, notebook="04_learning_rate"),
     "epochs": _epochs_of_rates,
     "variants": partial(_results, group="variants"),
@@ -91,8 +87,7 @@ BLOCKS: dict[str, Callable[[Study], str]] = {
 
 def write(readme: Path = README, logs: Path | str = MODEL_LOGS) -> list[Path]:
     """Draw every figure and write every generated part of the README; return the files."""
-    study = load_study(logs)
-    text = with_blocks(readme, {name: partial(block, study) for name, block in BLOCKS.items()})
+    study, text = _rendered(readme, logs)
     figures = [save(draw(), path, source) for path, source, draw in _figures(study, logs)]
     readme.write_text(text, encoding="utf-8")
     return [*figures, readme]
@@ -104,12 +99,16 @@ def check(readme: Path = README, logs: Path | str = MODEL_LOGS) -> None:
     Raises:
         FashionError: one of them is stale or missing.
     """
-    study = load_study(logs)
-    text = with_blocks(readme, {name: partial(block, study) for name, block in BLOCKS.items()})
+    study, text = _rendered(readme, logs)
     stale = [] if readme.read_text(encoding="utf-8") == text else [readme]
     stale += [path for path, source, _ in _figures(study, logs) if source_of(path) != source]
     if stale:
         raise FashionError(f"not as the records have it: {', '.join(map(str, stale))}; `fashion report` writes it anew")
+
+
+def _rendered(readme: Path, logs: Path | str) -> tuple[Study, str]:
+    study = load_study(logs)
+    return study, with_blocks(readme, {name: partial(block, study) for name, block in BLOCKS.items()})
 
 
 def with_blocks(document: Path, blocks: Mapping[str, Callable[[], str]], command: str = "fashion report") -> str:
@@ -143,4 +142,5 @@ def _figures(study: Study, logs: Path | str) -> Iterator[tuple[Path, str, Callab
     yield folder / "samples.png", fingerprint(gallery.samples, []), lambda: gallery.samples(load_data()[0])
     for name, (draw, runs_of) in FIGURES.items():
         if runs := runs_of(study):
-            yield folder / f"{name}.png", fingerprint(getattr(draw, "func", draw), runs), partial(draw, study)
+            code, options = getattr(draw, "func", draw), getattr(draw, "keywords", {})
+            yield folder / f"{name}.png", fingerprint(code, runs, options), partial(draw, study)

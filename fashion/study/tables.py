@@ -1,12 +1,12 @@
 """Tables of runs, as the README, the notebooks and the command line show them."""
 
 from collections.abc import Iterable, Mapping
-from statistics import median
+from statistics import fmean, median
 
 import numpy as np
 import pandas as pd
 
-from fashion.estimates import McNemar, epochs_to, mcnemar, mean_interval
+from fashion.estimates import McNemar, epochs_to, mcnemar
 from fashion.experiments import Experiment
 from fashion.runs.record import Run, short_name
 from fashion.study.probabilities import accuracy, ensemble, mirrored
@@ -24,7 +24,9 @@ def results(groups: Mapping[Experiment, list[Run]]) -> pd.DataFrame:
             "experiment": experiment.name,
             "published": "" if experiment.published is None else f"{experiment.published:.1f}",
             "ours": percent(runs),
-            "gap": _gap(experiment, runs),
+            "gap": ""
+            if experiment.published is None or not runs
+            else f"{fmean(run.accuracy for run in runs) - experiment.published:+.2f}",
             "one more run": one_more(runs),
             "n": len(runs),
             "epochs": experiment.epochs,
@@ -201,9 +203,3 @@ def _epochs_to(accuracies: list[list[float]], threshold: float) -> str:
     there = [epoch for epoch in found if epoch is not None]
     mean = with_interval(there) + " " if there else ""
     return f"{mean}({len(there)} of {len(found)})"
-
-
-def _gap(experiment: Experiment, runs: list[Run]) -> str:
-    if not runs or experiment.published is None:
-        return ""
-    return f"{mean_interval([run.accuracy for run in runs])[0] - experiment.published:+.2f}"
