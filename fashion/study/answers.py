@@ -24,7 +24,7 @@ def findings(study: Study) -> str:
     muon, gpu = study["fast_95_muon"], study.on_gpu[EXPERIMENTS["fast"]]
     machine = study["fast"][0].record.machine
     lines = {
-        "00_results": f"**{len(holds)} of {len(published)} published accuracies hold** to {gap:.1f} points; 72.8% is a "
+        "00_results": f"**{len(holds)} of {len(published)} published accuracies hold** to {gap:.2f} points; 72.8% is a "
         f"lottery: ours end {_span(study['v1_5_5'])}",
         "02_v1_5_5": "**A doubled softmax stalls learning.** Without it `v1_5_5` ends at "
         f"{_mean(study['v1_5_5_logits']):.1f}%, not {_mean(study['v1_5_5']):.1f}%",

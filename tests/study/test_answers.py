@@ -41,7 +41,7 @@ def test_the_findings_are_computed():
     for line, expected in zip(
         text.splitlines(),
         (
-            ("2 of 7 published accuracies hold", " to 1.1 points; ", "between 18 and 74%"),  # v1 and resnet18
+            ("2 of 7 published accuracies hold", " to 1.10 points; ", "between 18 and 74%"),  # v1 and resnet18
             ("86.5%, not 47.6%",),
             ("89.0 to 92.4% with batch normalisation, 10.0 to 77.5% without",),
             ("1.50 ± 1.24 points", "91.0%, not 89.5%"),  # t(2) * 0.5 / sqrt(3)
