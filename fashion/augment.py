@@ -3,11 +3,14 @@
 Every function takes a `Dataset` of images, shape (N, 1, 28, 28), a CPU generator, and the parameters that a recipe
 gives it; it returns a new `Dataset` of the same size and leaves the old one as it is. A parameter has no default: the
 record of a run has its value. What is random is drawn from the generator, on the CPU, and so the same on every device.
-An augmentation may draw nothing, and may mix labels: float32 shares, shape (N, 10).
+An augmentation may draw nothing, may ask for the number of the epoch, from 1, by a keyword `epoch`, and may mix labels:
+float32 shares, shape (N, 10).
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from inspect import signature
+from math import log
 
 import torch
 from torch import Tensor
@@ -28,6 +31,17 @@ def flip(dataset: Dataset, generator: torch.Generator) -> Dataset:
     return Dataset(torch.where(mirrored, dataset.images.flip(3), dataset.images), dataset.labels)
 
 
+def alternate(dataset: Dataset, generator: torch.Generator, *, epoch: int) -> Dataset:
+    """Mirror every second image, left to right, and in the next epoch the others: nothing is left to chance.
+
+    Jordan, 2024, https://arxiv.org/abs/2404.00498.
+    """
+    images, labels = dataset
+    images = images.clone()
+    images[epoch % 2 :: 2] = images[epoch % 2 :: 2].flip(3)
+    return Dataset(images, labels)
+
+
 def translate(dataset: Dataset, generator: torch.Generator, pixels: int) -> Dataset:
     """Move every image by up to so many pixels in each direction, at random; what comes in is background."""
     images, labels = dataset
@@ -45,8 +59,50 @@ def cutout(dataset: Dataset, generator: torch.Generator, size: int) -> Dataset:
     DeVries and Taylor, 2017, https://arxiv.org/abs/1708.04552.
     """
     images, labels = dataset
-    rows, columns = _squares(images, torch.full((len(labels),), size), generator)
+    inside = _squares(images, torch.full((len(labels),), size), generator)
+    return Dataset(images.masked_fill(inside, BACKGROUND), labels)
+
+
+def erase(dataset: Dataset, generator: torch.Generator, share: float) -> Dataset:
+    """Blank a rectangle in a share of the images: 2 to 40% of the area, up to 3.3 times as long as wide.
+
+    Zhong et al., 2017, https://arxiv.org/abs/1708.04896; they fill it with noise.
+    """
+    images, labels = dataset
+    number, size = len(labels), images.shape[-1]
+    happens, area, aspect, down, right = torch.rand((5, number), generator=generator).to(images.device)
+    area = (0.02 + 0.38 * area) * (happens < share) * size**2
+    aspect = torch.exp((2 * aspect - 1) * log(1 / 0.3))
+    sides = [(area * aspect).sqrt().round().clamp(max=size), (area / aspect).sqrt().round().clamp(max=size)]
+    first = [(each * (size - side + 1)).floor() for each, side in zip((down, right), sides, strict=True)]
+    pixels = torch.arange(size, device=images.device)
+    rows, columns = (
+        (pixels >= start[:, None]) & (pixels < (start + side)[:, None])
+        for start, side in zip(first, sides, strict=True)
+    )
     return Dataset(images.masked_fill(_inside(rows, columns), BACKGROUND), labels)
+
+
+def affine(dataset: Dataset, generator: torch.Generator, degrees: float, scale: float, shear: float) -> Dataset:
+    """Turn, scale and shear every image around its middle, at random; what comes in is background.
+
+    By up to so many degrees, by a factor of 1 - `scale` to 1 + `scale` in each direction, and by up to `shear` pixels
+    to the side for each pixel up or down.
+    """
+    images, labels = dataset
+    drawn = 2 * torch.rand((4, len(labels)), generator=generator) - 1
+    angle, (wide, high), slant = torch.deg2rad(degrees * drawn[0]), 1 + scale * drawn[1:3], shear * drawn[3]
+    cosine, sine, none = angle.cos(), angle.sin(), torch.zeros(len(labels))
+    first = torch.stack([cosine / wide, (slant * cosine - sine) / high, none], dim=1)
+    second = torch.stack([sine / wide, (slant * sine + cosine) / high, none], dim=1)
+    maps = torch.stack([first, second], dim=1).to(images.device)  # from where a pixel is to where it comes from
+    moved = [
+        functional.grid_sample(
+            part - BACKGROUND, functional.affine_grid(to, list(part.shape), align_corners=False), align_corners=False
+        )
+        for part, to in zip(images.split(10_000), maps.split(10_000), strict=True)  # a grid is twice its images
+    ]
+    return Dataset(torch.cat(moved) + BACKGROUND, labels)
 
 
 def cutmix(dataset: Dataset, generator: torch.Generator, share: float) -> Dataset:
@@ -59,22 +115,27 @@ def cutmix(dataset: Dataset, generator: torch.Generator, share: float) -> Datase
     other = torch.randperm(number, generator=generator).to(images.device)
     side = (size * torch.rand(number, generator=generator).sqrt()).round().long()
     side[torch.rand(number, generator=generator) >= share] = 0
-    inside = _inside(*_squares(images, side, generator))
+    inside = _squares(images, side, generator)
     kept = 1 - inside.float().mean(dim=(1, 2, 3))[:, None]
-    targets = functional.one_hot(labels, len(CLASSES)).float()
+    targets = labels if labels.ndim > 1 else functional.one_hot(labels, len(CLASSES)).float()
     return Dataset(torch.where(inside, images[other], images), kept * targets + (1 - kept) * targets[other])
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {
     "flip": flip,
+    "alternate": alternate,
     "translate": translate,
+    "affine": affine,
     "cutout": cutout,
+    "erase": erase,
     "cutmix": cutmix,
 }
 
 
-def compose(choices: Sequence[Choice]) -> Callable[[Dataset, torch.Generator], Dataset] | None:
+def compose(choices: Sequence[Choice]) -> Callable[..., Dataset] | None:
     """Return one augmentation that applies some of `AUGMENTATIONS`, with their parameters, in order; None for none.
+
+    It takes a dataset, a generator, and the number of the epoch, from 1.
 
     Raises:
         FashionError: there is no such augmentation, or its parameters are others.
@@ -83,19 +144,22 @@ def compose(choices: Sequence[Choice]) -> Callable[[Dataset, torch.Generator], D
     return partial(_in_turn, found) if found else None
 
 
-def _in_turn(found: Sequence[tuple[Augmentation, list]], dataset: Dataset, generator: torch.Generator) -> Dataset:
+def _in_turn(
+    found: Sequence[tuple[Augmentation, list]], dataset: Dataset, generator: torch.Generator, epoch: int = 1
+) -> Dataset:
     for augmentation, parameters in found:
-        dataset = augmentation(dataset, generator, *parameters)
+        asked = {"epoch": epoch} if "epoch" in signature(augmentation).parameters else {}
+        dataset = augmentation(dataset, generator, *parameters, **asked)
     return dataset
 
 
-def _squares(images: Tensor, side: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draw a square for each image, and say which of its rows and columns it covers, shape (N, size) each."""
+def _squares(images: Tensor, side: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw a square for each image, and say which of its pixels it covers, shape (N, 1, size, size)."""
     size = images.shape[-1]
-    centres = torch.randint(size, (2, len(side), 1), generator=generator)
-    offset = torch.arange(size) - centres + side[:, None] // 2
-    rows, columns = ((offset >= 0) & (offset < side[:, None])).to(images.device)
-    return rows, columns
+    centres = torch.randint(size, (2, len(side), 1), generator=generator).to(images.device)
+    side = side[:, None].to(images.device)
+    offset = torch.arange(size, device=images.device) - centres + side // 2
+    return _inside(*((offset >= 0) & (offset < side)))
 
 
 def _inside(rows: Tensor, columns: Tensor) -> Tensor:

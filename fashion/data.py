@@ -78,8 +78,11 @@ class Loader:
 
     Iterating yields pairs of images, shape (B, 1, 28, 28), and labels, shape (B,) or, where images are mixtures,
     (B, 10), on the dataset's device. With a seed, the order is shuffled anew in each epoch by a generator of the
-    loader's own, the same on every device, and `augment` changes the whole dataset first, with the same generator;
-    without one, the dataset's order stays and nothing is augmented.
+    loader's own, the same on every device, and `augment` changes the whole dataset first, by the same generator and the
+    number of the epoch, from 1; without one, the dataset's order stays and nothing is augmented.
+
+    Attributes:
+        epoch: how many epochs were begun.
 
     Raises:
         ValueError: `batch_size`, B, is below 1.
@@ -90,13 +93,14 @@ class Loader:
         dataset: Dataset,
         batch_size: int = 64,
         seed: int | None = None,
-        augment: Callable[[Dataset, torch.Generator], Dataset] | None = None,
+        augment: Callable[[Dataset, torch.Generator, int], Dataset] | None = None,
     ):
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
         self.dataset = dataset
         self.batch_size = batch_size
         self.augment = augment
+        self.epoch = 0
         # On the CPU whatever the device, since generators of different devices draw different numbers.
         self.generator = None if seed is None else torch.Generator().manual_seed(seed)
 
@@ -108,9 +112,10 @@ class Loader:
         if self.generator is None:
             yield from zip(images.split(self.batch_size), labels.split(self.batch_size), strict=True)
             return
+        self.epoch += 1
         order = torch.randperm(len(labels), generator=self.generator).to(labels.device)
         if self.augment:
-            images, labels = self.augment(self.dataset, self.generator)
+            images, labels = self.augment(self.dataset, self.generator, self.epoch)
         for batch in order.split(self.batch_size):
             yield images[batch], labels[batch]
 

@@ -127,41 +127,65 @@ def resnet18() -> ResNet:
 
 
 class FastNetwork(FeaturesThenClassifier):
-    """Three stages of two convolutions, each at half the resolution of the one before, then a maximum over pixels.
+    """A family of networks: three stages of convolutions, each at half the resolution, then a maximum over pixels.
 
-    After the network of airbench94, Jordan, 2024, https://arxiv.org/abs/2404.00498, for one channel and without its
-    whitened first layer. It returns logits.
+    After the networks of airbench94 and airbench96, Jordan, 2024, https://arxiv.org/abs/2404.00498, for one channel and
+    without their whitened first layer. It returns logits.
 
     Args:
         width: channels of the first stage; the stages after it have twice and four times as many, the stem half.
+        depth: convolutions of a stage; from three on, pairs after the first are beside an identity.
+
+    Raises:
+        ValueError: `depth` is neither 2 nor an odd number from 3 on.
     """
 
-    def __init__(self, width: int = 32):
+    def __init__(self, width: int = 32, depth: int = 2):
         super().__init__()
+        if depth != 2 and (depth < 3 or depth % 2 == 0):
+            raise ValueError(f"depth must be 2, 3, 5, 7, ..., not {depth}")
         stem = width // 2
         self.features = nn.Sequential(
             nn.Conv2d(1, stem, kernel_size=3),
             nn.GELU(),
-            *self.stage(stem, width),
-            *self.stage(width, 2 * width),
-            *self.stage(2 * width, 4 * width),
+            *self.stage(stem, width, depth),
+            *self.stage(width, 2 * width, depth),
+            *self.stage(2 * width, 4 * width, depth),
             nn.AdaptiveMaxPool2d(1),
             nn.Flatten(),
         )
         self.classifier = nn.Linear(4 * width, 10)
 
     @staticmethod
-    def stage(inputs: int, outputs: int) -> list[nn.Module]:
+    def stage(inputs: int, outputs: int, depth: int) -> list[nn.Module]:
         """Return the layers that halve the resolution and turn `inputs` channels into `outputs`."""
-        return [
+        first = [
             nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
             nn.MaxPool2d(2),
             nn.BatchNorm2d(outputs),
             nn.GELU(),
-            nn.Conv2d(outputs, outputs, kernel_size=3, padding=1, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.GELU(),
         ]
+        if depth == 2:
+            return [*first, *FastNetwork.convolution(outputs), nn.GELU()]
+        for _ in range(depth // 2):
+            first += [
+                Residual(*FastNetwork.convolution(outputs), nn.GELU(), *FastNetwork.convolution(outputs)),
+                nn.GELU(),
+            ]
+        return first
+
+    @staticmethod
+    def convolution(channels: int) -> list[nn.Module]:
+        """Return a convolution that keeps the channels, and its normalisation."""
+        return [nn.Conv2d(channels, channels, kernel_size=3, padding=1, bias=False), nn.BatchNorm2d(channels)]
+
+
+class Residual(nn.Sequential):
+    """Layers whose result is added to what they are given."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images to images of the same shape."""
+        return images + super().forward(images)
 
 
 class WideResNet(FeaturesThenClassifier):
@@ -266,6 +290,11 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "resnet18": resnet18,
     "FastNetwork_32": partial(FastNetwork, 32),
     "FastNetwork_64": partial(FastNetwork, 64),
+    "FastNetwork_64_3": partial(FastNetwork, 64, 3),
+    "FastNetwork_128": partial(FastNetwork, 128),
+    "FastNetwork_128_3": partial(FastNetwork, 128, 3),
+    "FastNetwork_128_5": partial(FastNetwork, 128, 5),
+    "FastNetwork_192_3": partial(FastNetwork, 192, 3),
     "WideResNet_28_10": partial(WideResNet, 28, 10),
 }
 

@@ -39,37 +39,56 @@ class Muon(Optimizer):
     def step(self) -> None:
         """Take one step for all weights that have a gradient."""
         for group in self.param_groups:
-            for weights in group["params"]:
-                if weights.grad is not None:
-                    self._step(weights, group)
+            weights = [each for each in group["params"] if each.grad is not None]
+            if weights:
+                self._step(weights, group)
 
-    def _step(self, weights: Tensor, group: dict) -> None:
-        gradient, state = weights.grad, self.state[weights]
-        if "momentum_buffer" not in state:
-            state["momentum_buffer"] = torch.zeros_like(weights)
-        if not group["orthogonal"]:
-            gradient = gradient.add(weights, alpha=group["weight_decay"])
-        momentum = state["momentum_buffer"].mul_(group["momentum"]).add_(gradient)
-        direction = gradient.add(momentum, alpha=group["momentum"])
+    def _step(self, weights: list[Tensor], group: dict) -> None:
+        gradients = [each.grad for each in weights]
+        for each in weights:
+            if "momentum_buffer" not in self.state[each]:
+                self.state[each]["momentum_buffer"] = torch.zeros_like(each)
+        momenta = [self.state[each]["momentum_buffer"] for each in weights]
+        if group["weight_decay"] and not group["orthogonal"]:
+            gradients = torch._foreach_add(gradients, weights, alpha=group["weight_decay"])
+        torch._foreach_mul_(momenta, group["momentum"])
+        torch._foreach_add_(momenta, gradients)
+        directions = list(torch._foreach_add(gradients, momenta, alpha=group["momentum"]))
         if group["orthogonal"]:
-            matrix = orthogonalise(direction.flatten(1).to(self.dtype))
-            weights.mul_(min(matrix.shape) ** 0.5 / weights.norm())
-            direction = matrix.view_as(weights)
-        weights.sub_(direction * group["lr"])
+            norms = torch._foreach_norm(weights)
+            for each, norm in zip(weights, norms, strict=True):
+                each.mul_(min(len(each), each[0].numel()) ** 0.5 / norm)
+            directions = self._orthogonal(directions)
+        torch._foreach_mul_(directions, group["lr"])
+        torch._foreach_sub_(weights, directions)
+
+    def _orthogonal(self, filters: list[Tensor]) -> list[Tensor]:
+        """Orthogonalise filters, shape (M, N, height, width) each; those of one shape together."""
+        shapes: dict[torch.Size, list[int]] = {}
+        for index, each in enumerate(filters):
+            shapes.setdefault(each.shape, []).append(index)
+        for shape, members in shapes.items():
+            # The columns of a matrix in the order of channels last, in which filters lie: any will do
+            stacked = torch.stack([filters[index].movedim(1, 3).flatten(1) for index in members])
+            found = orthogonalise(stacked.to(self.dtype)).view(-1, shape[0], *shape[2:], shape[1]).movedim(4, 2)
+            for index, each in zip(members, found.to(filters[members[0]].dtype), strict=True):
+                filters[index] = each
+        return filters
 
 
-def orthogonalise(matrix: Tensor, steps: int = 3) -> Tensor:
-    """Bring the singular values of a matrix, shape (M, N), near 1, and leave its singular vectors as they are.
+def orthogonalise(matrices: Tensor, steps: int = 3) -> Tensor:
+    """Bring the singular values of matrices, shape (..., M, N), near 1, and leave their singular vectors as they are.
 
     By a Newton-Schulz iteration whose polynomial is steep at 0: few steps take most singular values to between 0.7 and
     1.2, but not the smallest ones. Jordan et al., 2024.
     """
-    tall = matrix.shape[0] > matrix.shape[1]
-    matrix = (matrix.T if tall else matrix) / (matrix.norm() + 1e-7)
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    matrices = matrices.mT if tall else matrices
+    matrices = matrices / (torch.linalg.matrix_norm(matrices, keepdim=True) + 1e-7)
     for _ in range(steps):
-        square = matrix @ matrix.T
-        matrix = 3.4445 * matrix + (-4.7750 * square + 2.0315 * square @ square) @ matrix
-    return matrix.T if tall else matrix
+        square = matrices @ matrices.mT
+        matrices = 3.4445 * matrices + (-4.7750 * square + 2.0315 * square @ square) @ matrices
+    return matrices.mT if tall else matrices
 
 
 def muon(groups: list[dict], recipe: Experiment, dtype: torch.dtype, rate: float) -> Muon:

@@ -10,7 +10,8 @@ CHOSEN = {each[0]: each for recipe in EXPERIMENTS.values() for each in recipe.au
 
 def example(name):
     """The choice of an augmentation as a recipe of the study makes it."""
-    takes = list(signature(augment.AUGMENTATIONS[name]).parameters)[2:]
+    places = signature(augment.AUGMENTATIONS[name]).parameters.values()
+    takes = [each.name for each in places if each.kind is not each.KEYWORD_ONLY][2:]
     choice = CHOSEN.get(name, (name,))
     assert len(choice) == 1 + len(takes), f"no recipe in EXPERIMENTS gives {name!r} its parameters {takes}"
     return choice
@@ -53,7 +54,15 @@ def test_what_comes_out_is_a_dataset_of_the_same_size(images, name):
 
 
 @pytest.mark.parametrize(
-    ("choice", "mixes"), [("flip", False), (("translate", 2), False), (("cutout", 8), False), (("cutmix", 0.5), True)]
+    ("choice", "mixes"),
+    [
+        ("flip", False),
+        (("translate", 2), False),
+        (("affine", 10.0, 0.1, 0.1), False),
+        (("cutout", 8), False),
+        (("erase", 0.5), False),
+        (("cutmix", 0.5), True),
+    ],
 )
 def test_those_of_the_study_draw_anew_with_another_seed(images, choice, mixes):
     first, other = (augment.compose([choice])(images, generator(seed)) for seed in (0, 1))
@@ -66,6 +75,65 @@ def test_flip_mirrors_about_half(images):
     mirrored = (flipped == images.images.flip(3)).all(dim=(1, 2, 3))
     assert torch.equal(flipped[~mirrored], images.images[~mirrored])
     assert 70 < mirrored.sum() < 130
+
+
+def test_alternate_mirrors_each_image_in_every_second_epoch(images):
+    function = augment.compose(["alternate"])
+    first, second, third = (function(images, generator(), epoch).images for epoch in (1, 2, 3))
+    mirrored = (first == images.images.flip(3)).all(dim=(1, 2, 3))
+    assert mirrored.sum() == 100
+    assert torch.equal(second, first.flip(3)) and torch.equal(third, first)
+
+
+def test_affine_leaves_images_when_it_may_not_move_them(images):
+    same = augment.affine(images, generator(), degrees=0, scale=0, shear=0).images
+    torch.testing.assert_close(same, images.images, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "place"),
+    [
+        ((90.0, 0.0, 0.0), lambda x, y, d: (x * (d[0] * 90).cos() - y * (d[0] * 90).sin(), None)),
+        ((0.0, 0.5, 0.0), lambda x, y, d: (x / (1 + 0.5 * d[1]), y / (1 + 0.5 * d[2]))),
+        ((0.0, 0.0, 0.5), lambda x, y, d: (x + 0.5 * d[3] * y, y)),
+    ],
+    ids=["turned", "scaled", "sheared"],
+)
+def test_affine_takes_a_pixel_from_where_its_map_says(parameters, place):
+    across = torch.linspace(-27 / 28, 27 / 28, 28)  # the middles of pixels, from -1 to 1
+    slope = torch.stack([across.expand(28, 28), across[:, None].expand(28, 28)])[:, None] / 4
+    pair = Dataset(slope, torch.zeros(2, dtype=torch.long))  # one rises to the right, one downwards
+    moved = augment.affine(pair, generator(), *parameters).images
+    drawn = 2 * torch.rand((4, 2), generator=generator()) - 1
+    for row, column in ((14, 16), (12, 13), (17, 15)):
+        for which in (0, 1):
+            degrees = torch.deg2rad(drawn[:, which].clone())
+            scaled = drawn[:, which].clone()
+            scaled[0] = degrees[0]
+            found = place(across[column], across[row], scaled)[which]
+            if found is not None:
+                assert moved[which, 0, row, column] * 4 == pytest.approx(float(found), abs=2e-3)
+
+
+def test_erase_blanks_one_rectangle_in_a_share(images):
+    blank = (augment.erase(images, generator(), share=0.5).images == augment.BACKGROUND)[:, 0]
+    erased = blank[blank.any(dim=2).any(dim=1)]
+    assert 75 < len(erased) < 125
+    for mask in erased:
+        rows, columns = mask.any(dim=1).sum(), mask.any(dim=0).sum()
+        assert mask.sum() == rows * columns
+        assert 9 <= mask.sum() <= 0.43 * 784 and 0.25 < rows / columns < 4  # to rounding
+    assert erased.sum(dim=(1, 2)).float().mean() / 784 == pytest.approx(0.21, abs=0.03)
+    assert erased.any(dim=0)[2:-2, 2:-2].all()
+    first, last = erased[:, 0].any(dim=1).sum(), erased[:, -1].any(dim=1).sum()  # of the rows
+    assert first > 5 and last > 5
+
+
+def test_cutmix_mixes_labels_that_are_mixed_already(images):
+    shares = torch.nn.functional.one_hot(images.labels, 10).float()
+    once = augment.cutmix(images, generator(), share=0.5)
+    again = augment.cutmix(Dataset(images.images, shares), generator(), share=0.5)
+    assert torch.equal(once.labels, again.labels)
 
 
 def test_translate_moves_each_image_its_own_way(images):
@@ -133,6 +201,17 @@ def test_augmentations_are_composed_in_order(images):
 def test_what_there_is_not_is_named_when_a_run_begins(choice, message):
     with pytest.raises(FashionError, match=message):
         augment.compose((choice,))
+
+
+def test_a_loader_tells_the_epoch(images):
+    loader = Loader(images, 200, seed=0, augment=augment.compose(("alternate",)))
+    order = torch.Generator().manual_seed(0)
+    for epoch in (1, 2):
+        expected = images.images.clone()
+        expected[epoch % 2 :: 2] = expected[epoch % 2 :: 2].flip(3)
+        ((found, _),) = loader
+        assert loader.epoch == epoch
+        assert torch.equal(found, expected[torch.randperm(200, generator=order)])
 
 
 def test_a_loader_augments_anew_in_each_epoch(images):

@@ -7,7 +7,7 @@ import torchvision
 from torch import nn
 
 from fashion import FashionError, build, summary
-from fashion.models import CHANGES, MODELS, WideResNet
+from fashion.models import CHANGES, MODELS, FastNetwork, Residual, WideResNet
 
 PUBLISHED = ("NeuralNetwork_v1", "NeuralNetwork_v1_5_5", "NeuralNetwork_v1_5_5_BN")  # end in a softmax
 
@@ -122,7 +122,10 @@ def test_resnet18_from_scratch_has_the_new_layers_that_the_pretrained_one_has(hu
     assert not torch.equal(*(state["layer1.0.conv1.weight"] for state in states))
 
 
-@pytest.mark.parametrize(("key", "parameters"), [("FastNetwork_32", 292_650), ("FastNetwork_64", 1_165_898)])
+@pytest.mark.parametrize(
+    ("key", "parameters"),
+    [("FastNetwork_32", 292_650), ("FastNetwork_64", 1_165_898), ("FastNetwork_128_3", 7_752_586)],
+)
 def test_fast_networks_have_three_stages(key, parameters):
     network = build(key).eval()
     assert sum(weights.numel() for weights in network.parameters()) == parameters
@@ -133,6 +136,20 @@ def test_fast_networks_have_three_stages(key, parameters):
         sizes += [tuple(images.shape[2:])] if isinstance(layer, nn.MaxPool2d) else []
     assert sizes == [(13, 13), (6, 6), (3, 3)]
     assert network(torch.randn(2, 1, 28, 28)).shape == (2, 10)
+
+
+def test_the_pairs_of_a_deeper_stage_are_beside_an_identity():
+    torch.manual_seed(0)
+    images = torch.randn(2, 8, 6, 6)
+    pair = Residual(*FastNetwork.convolution(8)).eval()
+    assert torch.equal(pair(images), images + pair[1](pair[0](images)))
+    for depth, pairs in ((2, 0), (3, 1), (5, 2)):
+        network = FastNetwork(8, depth)
+        assert sum(isinstance(layer, Residual) for layer in network.features) == 3 * pairs
+        assert sum(isinstance(layer, nn.Conv2d) for layer in network.modules()) == 1 + 3 * depth
+    for depth in (0, 1, 4):
+        with pytest.raises(ValueError, match=f"depth must be 2, 3, 5, 7, ..., not {depth}"):
+            FastNetwork(8, depth)
 
 
 # As published for three input channels, which have 288 more weights in the first convolution.

@@ -173,6 +173,23 @@ def test_convolutions_move_as_torch_moves_matrices(shape):
         torch.testing.assert_close(filters.flatten(1), matrix, atol=5e-3, rtol=0)  # steps of about 0.03, in bfloat16
 
 
+def test_filters_move_together_as_they_move_alone():
+    shapes = [(8, 4, 3, 3), (4, 8, 3, 3), (8, 4, 3, 3), (16, 1, 3, 3), (8, 4, 3, 3)]
+    generator = torch.Generator().manual_seed(0)
+    together = [nn.Parameter(torch.randn(shape, generator=generator)) for shape in shapes]
+    together[0].data = together[0].data.to(memory_format=torch.channels_last)
+    alone = [nn.Parameter(each.detach().clone()) for each in together]
+    optimisers = [Muon(orthogonal(each), lr=0.1, momentum=0.6, dtype=torch.float32) for each in alone]
+    both = Muon([{"params": together, "orthogonal": True}], lr=0.1, momentum=0.6, dtype=torch.float32)
+    for _ in range(3):
+        for one, other in zip(together, alone, strict=True):
+            one.grad = other.grad = torch.randn(one.shape, generator=generator)
+        both.step()
+        for optimiser in optimisers:
+            optimiser.step()
+    torch.testing.assert_close(together, alone, atol=1e-6, rtol=1e-5)
+
+
 def test_other_weights_move_as_with_sgd():
     torch.manual_seed(0)
     ours = [nn.Parameter(torch.randn(3, 4)), nn.Parameter(torch.randn(5, 1, 3, 3))]
@@ -223,6 +240,8 @@ def test_weights_without_a_gradient_stay():
 def test_singular_values_come_near_one(shape, dtype):
     torch.manual_seed(0)
     matrix = torch.randn(shape)
+    several = orthogonalise(torch.stack([torch.ones(shape), matrix, 9 * matrix]), steps=5)
+    torch.testing.assert_close(several[2], orthogonalise(matrix, steps=5), atol=1e-4, rtol=0)
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
     found = orthogonalise(matrix.to(dtype), steps=5).float()
     assert found.shape == matrix.shape

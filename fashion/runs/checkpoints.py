@@ -50,6 +50,7 @@ class Checkpoint:
         for name, (_, put) in self._generators().items():
             if name in saved.generators:  # a run may continue on another device
                 put(saved.generators[name])
+        self.loader.epoch = len(saved.history)
 
     def _generators(self) -> dict:
         generators = {
