@@ -15,6 +15,7 @@ from fashion.settings import MODEL_LOGS, ROOT, FashionError
 from fashion.study import answers, tables
 from fashion.study.diagnostics import summary
 from fashion.study.figures import FIGURES
+from fashion.study.leaderboard import claims, leaderboard
 from fashion.study.loading import Study, load_study, test_labels, validation_labels
 from fashion.study.mistakes import confusion, most_confused
 
@@ -82,6 +83,8 @@ BLOCKS: dict[str, Callable[[Study], str]] = {
     "ablations": lambda study: tables.markdown(tables.ablations(study.ablations, validation_labels())),
     "confused": lambda study: tables.markdown(most_confused(confusion(test_labels(), study["fast"]))),
     "final": partial(_model, name="final", answer=answers.final, notebook="07_final_model"),
+    "leaderboard": lambda study: tables.markdown(leaderboard(study.tested)),
+    "claims": lambda _: tables.markdown(claims()),
 }
 
 
