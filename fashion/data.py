@@ -67,10 +67,15 @@ def split(train: Dataset) -> tuple[Dataset, Dataset]:
 
     Every tenth image of each class, in file order, is held out: the same images on every machine, 600 a class.
     """
-    held_out = torch.zeros_like(train.labels, dtype=torch.bool)
+    return parted(train, first=9, every=10)
+
+
+def parted(dataset: Dataset, first: int, every: int) -> tuple[Dataset, Dataset]:
+    """Part a dataset in two: the second has the images of each class, in file order, from `first` on in steps."""
+    chosen = torch.zeros_like(dataset.labels, dtype=torch.bool)
     for label in range(len(CLASSES)):
-        held_out[(train.labels == label).nonzero().squeeze(1)[9::10]] = True
-    return Dataset(*(tensor[~held_out] for tensor in train)), Dataset(*(tensor[held_out] for tensor in train))
+        chosen[(dataset.labels == label).nonzero().squeeze(1)[first::every]] = True
+    return Dataset(*(tensor[~chosen] for tensor in dataset)), Dataset(*(tensor[chosen] for tensor in dataset))
 
 
 class Loader:

@@ -1,10 +1,11 @@
-"""What a handful of seeds can say."""
+"""What a handful of seeds can say, and how sure a network should be."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import bdtr, stdtrit
+from scipy.optimize import minimize_scalar
+from scipy.special import bdtr, log_softmax, stdtrit
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
@@ -68,3 +69,20 @@ def mcnemar(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> McNema
     second_only = int(np.sum((first != labels) & (second == labels)))
     either = first_only + second_only
     return McNemar(first_only, second_only, min(1.0, float(2 * bdtr(min(first_only, second_only), either, 0.5))))
+
+
+def temperature(outputs: np.ndarray, labels: np.ndarray) -> float:
+    """Return the number to divide outputs by with which their softmax is most likely to give the labels.
+
+    Guo et al., 2017, https://arxiv.org/abs/1706.04599.
+
+    Args:
+        outputs: logits of images that the network was not trained on, shape (N, 10).
+        labels: their classes: integers, shape (N,).
+    """
+    outputs = np.asarray(outputs, dtype=np.float64)
+
+    def loss(logarithm: float) -> float:
+        return -log_softmax(outputs / np.exp(logarithm), axis=1)[np.arange(len(labels)), labels].mean()
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-4, 4), method="bounded").x))

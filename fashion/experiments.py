@@ -26,6 +26,15 @@ def _choice(value: object) -> bool:
     return isinstance(value, str) or (isinstance(value, tuple) and len(value) > 0 and isinstance(value[0], str))
 
 
+def _teacher(value: object) -> bool:
+    if value == ():
+        return True
+    if not (isinstance(value, tuple) and len(value) == 3):
+        return False
+    name, parts, share = value
+    return isinstance(name, str) and isinstance(parts, int) and parts > 1 and _number(share) and 0 < share <= 1
+
+
 def _choices(value: object) -> bool:
     return isinstance(value, tuple) and all(map(_choice, value))
 
@@ -37,6 +46,7 @@ _VALUES = (
     (("weight_decay",), lambda value: _number(value) and value >= 0, "a number from 0 on"),
     (("momentum", "label_smoothing", "averaging"), _share, "from 0 to below 1"),
     (("optimiser",), _choice, "a name, or a name and its parameters, such as ('muon', 0.05)"),
+    (("teacher",), _teacher, "(), or a name, a number of parts and a share, such as ('fast', 3, 0.5)"),
     (("changes", "augment"), _choices, "a tuple of names, such as ('flip', ('cutout', 8))"),
 )
 
@@ -64,6 +74,8 @@ class Experiment:
         augment: keys of `fashion.augment.AUGMENTATIONS`, applied to the training images in order, anew in each epoch.
         averaging: the decay, for each step, of an exponential average of the weights, which is then what is tested; 0
             for none.
+        teacher: the name of an experiment, n, and a share: each training label gives up this share to the probabilities
+            of a network that learned by that experiment from the other n - 1 of n parts of the images; () for none.
         keep: whether its runs keep the weights of the network, and what it returns for the evaluated images.
         group: the table of the README that shows it: "published", "variants", "fast", "ablations" or "final".
         published: test accuracy after the last epoch in the published study, one run, in percent.
@@ -88,6 +100,7 @@ class Experiment:
     label_smoothing: float = 0.0
     augment: tuple[Choice, ...] = ()
     averaging: float = 0.0
+    teacher: tuple = ()
     keep: bool = field(default=False, compare=False)
     group: str = field(default="variants", compare=False)
     published: float | None = field(default=None, compare=False)
@@ -203,7 +216,6 @@ _FINAL_WIDE = replace(
     group="final",
 )
 
-# What was tried for `final` on the validation split, each as a change to the first.
 _SEARCH = replace(
     _FAST,
     name="search",
@@ -215,40 +227,56 @@ _SEARCH = replace(
     group="search",
 )
 _MOVED = _SEARCH.augment
+_ERASED = (*_MOVED, ("erase", 0.5))
+_LARGE = {"batch_size": 1024, "optimiser": ("muon", 0.1)}
+
+# What was tried on the validation split for the final model, and for a GPU: each of them as it differs from `search`.
 SEARCH = {
     "search": {},
-    "search_cutout_8": {"augment": (*_MOVED, ("cutout", 8))},
-    "search_cutout_16": {"augment": (*_MOVED, ("cutout", 16))},
-    "search_erase": {"augment": (*_MOVED, ("erase", 0.5))},
+    "search_erase": {"augment": _ERASED},
     "search_cutmix": {"augment": (*_MOVED, ("cutmix", 0.5))},
-    "search_cutmix_all": {"augment": (*_MOVED, ("cutmix", 1.0))},
-    "search_cutmix_erase": {"augment": (*_MOVED, ("erase", 0.5), ("cutmix", 0.5))},
-    "search_cutmix_affine": {"augment": ("alternate", ("affine", 10.0, 0.1, 0.1), ("translate", 2), ("cutmix", 0.5))},
-    "search_cutmix_slower": {"augment": (*_MOVED, ("cutmix", 0.5)), "optimiser": ("muon", 0.025), "lr": 0.1},
-    "search_cutmix_faster": {"augment": (*_MOVED, ("cutmix", 0.5)), "optimiser": ("muon", 0.1)},
-    "search_cutmix_narrow": {"augment": (*_MOVED, ("cutmix", 0.5)), "model": "FastNetwork_64_3"},
-    "search_cutmix_shallow": {"augment": (*_MOVED, ("cutmix", 0.5)), "model": "FastNetwork_128"},
-    "search_cutmix_deep": {"augment": (*_MOVED, ("cutmix", 0.5)), "model": "FastNetwork_128_5"},
-    "search_cutmix_wide": {"augment": (*_MOVED, ("cutmix", 0.5)), "model": "FastNetwork_192_3"},
-    # Shorter ones, for the time to 94 and 95 percent on a GPU
-    "search_64_8": {"model": "FastNetwork_64", "epochs": 8, "augment": ("alternate", ("cutout", 8))},
-    "search_64_10_large": {
-        "model": "FastNetwork_64",
-        "epochs": 10,
-        "batch_size": 1024,
-        "optimiser": ("muon", 0.1),
-        "augment": ("alternate", ("cutout", 8)),
+    "search_cutmix_erase": {"augment": (*_ERASED, ("cutmix", 0.5))},
+    "search_teacher": {"model": "FastNetwork_64_3", "epochs": 40, "augment": (*_MOVED, ("cutmix", 0.5))},
+    "search_cutmix_taught": {
+        "augment": (*_MOVED, ("cutmix", 0.5)),
+        "label_smoothing": 0.0,
+        "teacher": ("search_teacher", 3, 0.5),
     },
+    "search_cutmix_erase_taught": {
+        "augment": (*_ERASED, ("cutmix", 0.5)),
+        "label_smoothing": 0.0,
+        "teacher": ("search_teacher", 3, 0.5),
+    },
+    "search_64_8": {"model": "FastNetwork_64", "epochs": 8, "augment": ("alternate", ("cutout", 8))},
     "search_128_5": {"model": "FastNetwork_128", "epochs": 5, "augment": ("alternate", ("cutout", 8))},
     "search_64_3_24": {"model": "FastNetwork_64_3", "epochs": 24, "augment": (*_MOVED, ("cutout", 8))},
     "search_128_3_12": {"epochs": 12, "augment": (*_MOVED, ("cutout", 8))},
-    "search_128_3_14_large": {
-        "epochs": 14,
-        "batch_size": 1024,
-        "optimiser": ("muon", 0.1),
-        "augment": (*_MOVED, ("cutout", 8)),
-    },
+    "search_128_3_14_large": {"epochs": 14, "augment": (*_MOVED, ("cutout", 8)), **_LARGE},
+    "search_64_40_large": {"model": "FastNetwork_64", "epochs": 40, "augment": _ERASED, **_LARGE},
+    "search_64_3_30": {"model": "FastNetwork_64_3", "epochs": 30, "augment": _ERASED},
+    "search_128_3_20": {"epochs": 20, "augment": _ERASED},
 }
+_FAST_94_GPU = replace(
+    _SEARCH,
+    name="fast_94_gpu",
+    model="FastNetwork_64",
+    epochs=10,
+    augment=("alternate", ("cutout", 8)),
+    group="fast",
+    **_LARGE,
+)
+_FINAL = replace(
+    _SEARCH,
+    name="final",
+    epochs=150,
+    label_smoothing=0.0,
+    augment=(*_ERASED, ("cutmix", 0.5)),
+    teacher=("final_teacher", 3, 0.5),
+    group="final",
+)
+_FINAL_TEACHER = replace(
+    _FINAL, name="final_teacher", model="FastNetwork_64_3", epochs=60, label_smoothing=0.1, teacher=(), group="search"
+)
 
 # The fast recipe with one ingredient taken out, exchanged or put in.
 ABLATIONS = {
@@ -303,12 +331,15 @@ EXPERIMENTS: dict[str, Experiment] = _by_name(
     _FAST,
     _FAST_95,
     replace(_FAST_95, name="fast_95_muon", epochs=34, optimiser=("muon", 0.05)),
+    _FAST_94_GPU,
     *(
         replace(_FAST, name=ablation(title), keep=False, group="ablations", **changes)
         for title, changes in ABLATIONS.items()
     ),
     # The highest accuracy
     _FINAL_WIDE,
+    _FINAL_TEACHER,
+    _FINAL,
     *(replace(_SEARCH, name=name, **changes) for name, changes in SEARCH.items()),
 )
 

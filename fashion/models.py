@@ -151,7 +151,7 @@ class FastNetwork(FeaturesThenClassifier):
             *self.stage(stem, width, depth),
             *self.stage(width, 2 * width, depth),
             *self.stage(2 * width, 4 * width, depth),
-            nn.AdaptiveMaxPool2d(1),
+            nn.MaxPool2d(3),
             nn.Flatten(),
         )
         self.classifier = nn.Linear(4 * width, 10)
@@ -293,8 +293,6 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "FastNetwork_64_3": partial(FastNetwork, 64, 3),
     "FastNetwork_128": partial(FastNetwork, 128),
     "FastNetwork_128_3": partial(FastNetwork, 128, 3),
-    "FastNetwork_128_5": partial(FastNetwork, 128, 5),
-    "FastNetwork_192_3": partial(FastNetwork, 192, 3),
     "WideResNet_28_10": partial(WideResNet, 28, 10),
 }
 

@@ -77,17 +77,18 @@ class Muon(Optimizer):
 
 
 def orthogonalise(matrices: Tensor, steps: int = 3) -> Tensor:
-    """Bring the singular values of matrices, shape (..., M, N), near 1, and leave their singular vectors as they are.
+    """Bring the singular values of matrices, shape (B, M, N), near 1, and leave their singular vectors as they are.
 
     By a Newton-Schulz iteration whose polynomial is steep at 0: few steps take most singular values to between 0.7 and
     1.2, but not the smallest ones. Jordan et al., 2024.
     """
-    tall = matrices.shape[-2] > matrices.shape[-1]
+    tall = matrices.shape[1] > matrices.shape[2]
     matrices = matrices.mT if tall else matrices
     matrices = matrices / (torch.linalg.matrix_norm(matrices, keepdim=True) + 1e-7)
     for _ in range(steps):
         square = matrices @ matrices.mT
-        matrices = 3.4445 * matrices + (-4.7750 * square + 2.0315 * square @ square) @ matrices
+        square = torch.baddbmm(square, square, square, beta=-4.7750, alpha=2.0315)
+        matrices = torch.baddbmm(matrices, square, matrices, beta=3.4445)
     return matrices.mT if tall else matrices
 
 

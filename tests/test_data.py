@@ -6,6 +6,7 @@ from torchvision.datasets import FashionMNIST
 from torchvision.transforms import Compose, Normalize, ToTensor
 
 from fashion import CLASSES, Dataset, FashionError, Loader, load_data, split
+from fashion.data import parted
 from fashion.settings import ROOT
 
 RAW = ROOT / "data" / "FashionMNIST" / "raw"
@@ -128,3 +129,13 @@ def test_the_split_is_stratified_and_loses_nothing(full):
     assert torch.equal(torch.cat([larger.images, smaller.images]).sort().values, torch.arange(60_000.0))
     # The split is part of what was measured: it may not move.
     assert smaller.images[:5].tolist() == [59.0, 63.0, 64.0, 90.0, 95.0]
+
+
+def test_parts_are_stratified_and_lose_nothing():
+    labels = torch.tensor([0, 1, 0, 1, 0, 1, 0, 1, 0, 0])
+    dataset = Dataset(torch.arange(10.0), labels)
+    found = [parted(dataset, first, every=3) for first in range(3)]
+    assert [seen.images.tolist() for _, seen in found] == [[0, 1, 6, 7], [2, 3, 8], [4, 5, 9]]
+    for others, seen in found:
+        assert sorted([*others.images.tolist(), *seen.images.tolist()]) == list(range(10))
+        assert torch.equal(seen.labels, labels[seen.images.long()])

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from fashion.estimates import epochs_to, mcnemar, mean_interval, prediction_interval
+from fashion.estimates import epochs_to, mcnemar, mean_interval, prediction_interval, temperature
 
 
 def test_a_mean_with_its_t_interval_by_hand():
@@ -52,3 +52,14 @@ def test_mcnemar_by_hand():
     assert mcnemar(labels, first, first) == (0, 0, 1.0)
     with pytest.raises(ValueError, match=r"\(10,\) labels, \(10,\) and \(1,\) predictions"):
         mcnemar(labels, first, second[:1])
+
+
+def test_the_temperature_undoes_overconfidence():
+    # Right three times of four: the best is to be 75% sure, whatever the outputs say before.
+    given, labels = np.zeros(400, dtype=int), np.repeat([0, 0, 0, 1], 100)
+    outputs = np.zeros((400, 10))
+    outputs[np.arange(400), given] = 8.0
+    outputs[np.arange(400), 1] = 8.0 - 3 * np.log(3)  # odds of three to one at a temperature of 3
+    outputs[:, 2:] = -100
+    assert temperature(outputs, labels) == pytest.approx(3, rel=1e-3)
+    assert temperature(outputs / 3, labels) == pytest.approx(1, rel=1e-3)

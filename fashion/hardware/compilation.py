@@ -1,4 +1,4 @@
-"""Kernels that are compiled for one network."""
+"""Kernels that are compiled for one network, and loaded before its training begins."""
 
 from collections.abc import Callable
 
@@ -28,3 +28,17 @@ def compiled(network: nn.Module, batch_size: int) -> Callable[[Tensor], Tensor]:
         ) from error
     fast = torch.compile(network, dynamic=False, options={"deterministic": True})
     return lambda images: fast(images) if len(images) == batch_size else network(images)
+
+
+def warm_up(network: nn.Module, forward: Callable[[Tensor], Tensor], images: Tensor) -> None:
+    """Compute a gradient and forget it: what is compiled and loaded once is not part of the first epoch.
+
+    The network, which `forward` computes, and the random numbers to come stay as they are.
+    """
+    network.train()
+    buffers = [each.clone() for each in network.buffers()]
+    with torch.random.fork_rng([images.device] if images.device.type == "cuda" else []):
+        forward(images).sum().backward()
+    for each, before in zip(network.buffers(), buffers, strict=True):
+        each.copy_(before)
+    network.zero_grad()

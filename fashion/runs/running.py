@@ -3,17 +3,21 @@
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from torch import nn
+from torch.nn.functional import one_hot
 
 from fashion.augment import compose
-from fashion.data import Dataset, Loader, load_data, split
-from fashion.experiments import Experiment
-from fashion.hardware.compilation import compiled
+from fashion.data import CLASSES, Dataset, Loader, load_data, parted, split
+from fashion.estimates import temperature
+from fashion.experiments import EXPERIMENTS, Experiment, chosen
+from fashion.hardware.compilation import compiled, warm_up
 from fashion.hardware.graphs import replayed
 from fashion.hardware.placement import bare, choose_device, choose_precision, is_wide, place
 from fashion.hardware.threads import threads_for
@@ -107,6 +111,9 @@ def run(
     saved = read_checkpoint(path)
     if saved:
         refusals.require_same(request, saved.record, f"{path} is half of another run", "delete it to start afresh")
+    if experiment.teacher:
+        options = {"precision": precision, "compile_model": compile_model, "pace": pace}
+        train = _taught(train, experiment, Path(logs) / ("validation" if validation else "") / "teachers", options)
     torch.manual_seed(seed)
     network = build(experiment.model, experiment.changes, "" if saved else experiment.pretrained)
     with threads_for(train.images.device, is_wide(network)):
@@ -114,6 +121,27 @@ def run(
     write_run(result, folder, network if experiment.keep else None)
     path.unlink(missing_ok=True)  # another process may have finished the same run, and deleted it
     return result
+
+
+def _taught(train: Dataset, experiment: Experiment, logs: Path, options: dict) -> Dataset:
+    """Let the teachers of an experiment, which all its seeds share, into the labels: shape (N, 10).
+
+    Hinton et al., 2015, https://arxiv.org/abs/1503.02531, with teachers that have not seen the images they teach:
+    Dao et al., 2021, https://arxiv.org/abs/2104.09732.
+    """
+    name, parts, share = experiment.teacher
+    teacher, _ = chosen(name, EXPERIMENTS, "experiment", "fashion/experiments.py")
+    images, labels = [], []
+    for part in range(parts):
+        others, unseen = parted(train, first=part, every=parts)
+        place = logs / f"{part + 1}_of_{parts}"
+        taught = run(replace(teacher, keep=True), part, logs=place, data=(others, unseen), validation=True, **options)
+        divisor = temperature(taught.outputs[0], unseen.labels.numpy(force=True))
+        probabilities = softmax(taught.outputs.astype(np.float32) / divisor, axis=2).mean(axis=0)
+        images.append(unseen.images)
+        given = torch.from_numpy(probabilities).to(unseen.images)
+        labels.append((1 - share) * one_hot(unseen.labels, len(CLASSES)) + share * given)
+    return Dataset(torch.cat(images), torch.cat(labels))
 
 
 def _default_data(validation: bool) -> tuple[Dataset, Dataset]:
@@ -157,6 +185,8 @@ def _train(
     # The steps that `fit` takes: compiled, replayed or plain
     forward = compiled(placed, experiment.batch_size) if record.compiled else placed
     loss_fn = nn.CrossEntropyLoss(label_smoothing=experiment.label_smoothing)
+    if record.compiled or device.type == "cuda":
+        warm_up(placed, forward, train.images[: experiment.batch_size])
     step = replayed(training_step(forward, loss_fn, optimiser), device)
     test_step = replayed(evaluation_step(tested, nn.CrossEntropyLoss()), device)
     title = f"{experiment.name} seed {request.seed}"

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 
 from fashion.runs.record import Run
 
@@ -29,23 +28,6 @@ def ensemble(runs: Sequence[Run]) -> np.ndarray:
 def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return how many images get the right class, in percent: probabilities of shape (N, 10), classes of shape (N,)."""
     return 100 * float(np.mean(probabilities.argmax(axis=1) == labels))
-
-
-def temperature(outputs: np.ndarray, labels: np.ndarray) -> float:
-    """Return the number to divide outputs by with which their softmax is most likely to give the labels.
-
-    Guo et al., 2017, https://arxiv.org/abs/1706.04599.
-
-    Args:
-        outputs: logits of images that the network was not trained on, shape (N, 10).
-        labels: their classes: integers, shape (N,).
-    """
-    outputs = np.asarray(outputs, dtype=np.float64)
-
-    def loss(logarithm: float) -> float:
-        return -log_softmax(outputs / np.exp(logarithm), axis=1)[np.arange(len(labels)), labels].mean()
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-4, 4), method="bounded").x))
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 10) -> pd.DataFrame:

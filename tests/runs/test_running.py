@@ -13,10 +13,11 @@ from helpers import LEARNER, outcome, seed_folder
 from torch.optim import AdamW
 
 from fashion import EXPERIMENTS, Dataset, Epoch, FashionError, build, recorded, run, settings, split
+from fashion.estimates import temperature
 from fashion.optimisation import OPTIMISERS
 from fashion.runs import running
 from fashion.runs.checkpoints import checkpoint_path
-from fashion.runs.record import Provenance
+from fashion.runs.record import Provenance, read_run
 from fashion.runs.running import Pace
 from fashion.settings import Paused
 
@@ -259,7 +260,7 @@ def test_a_compiled_run_says_so(traced, tmp_path, small):
     plain = run(LEARNER, 0, logs=tmp_path / "plain", data=small)
     assert not plain.record.compiled and not traced
     compiled = run(LEARNER, 0, logs=tmp_path / "compiled", data=small, compile_model=True)
-    assert set(traced) == {64} and len(traced) == 3 * LEARNER.epochs  # of 200 images; eight are left each time
+    assert set(traced) == {64} and len(traced) == 1 + 3 * LEARNER.epochs  # of 200 images; eight are left each time
     assert compiled.record.compiled and outcome(compiled) == outcome(plain)
     assert run(LEARNER, 0, logs=tmp_path / "compiled", data=small).record.compiled  # loaded
     with pytest.raises(FashionError, match=r"holds another run \(compiled False, not True"):
@@ -269,8 +270,8 @@ def test_a_compiled_run_says_so(traced, tmp_path, small):
 def test_a_run_that_began_compiled_goes_on_so(traced, tmp_path, small):
     with pytest.raises(Paused):
         run(LEARNER, 0, logs=tmp_path, data=small, compile_model=True, pace=Pace(until=0))
-    assert len(traced) == 3
-    assert run(LEARNER, 0, logs=tmp_path, data=small).record.compiled and len(traced) == 3 * LEARNER.epochs
+    assert len(traced) == 1 + 3  # one to warm up
+    assert run(LEARNER, 0, logs=tmp_path, data=small).record.compiled and len(traced) == 2 + 3 * LEARNER.epochs
     with pytest.raises(Paused):
         run(LEARNER, 1, logs=tmp_path, data=small, pace=Pace(until=0))
     with pytest.raises(FashionError, match=r"is half of another run \(compiled False, not True"):
@@ -329,3 +330,38 @@ def test_a_checkpoint_lies_among_the_checkpoints_wherever_its_run_does(checkpoin
         folder = settings.writable(Path(logs) / "seed_0")
         path = checkpoint_path(folder)
         assert path.is_relative_to(checkpoints) and ".." not in path.parts and path.name == "seed_0.pt"
+
+
+def test_teachers_give_labels_to_images_that_they_have_not_seen(tmp_path, small, monkeypatch):
+    monkeypatch.setitem(EXPERIMENTS, "teacher", replace(LEARNER, name="teacher"))
+    taught = replace(LEARNER, teacher=("teacher", 2, 0.25))
+    given, train_itself = [], running._train
+    monkeypatch.setattr(
+        running,
+        "_train",
+        lambda request, network, data, *rest: given.append(data) or train_itself(request, network, data, *rest),
+    )
+    first = run(taught, 0, logs=tmp_path, data=small)
+    *lessons, ((images, labels), test) = given
+    assert test is small[1]
+    assert torch.equal(images, torch.cat([unseen.images for _, unseen in lessons]))
+    actual = torch.cat([unseen.labels for _, unseen in lessons])
+    places = [tmp_path / "teachers" / f"{part + 1}_of_2" / "validation" / "model_teacher_logs" for part in (0, 1)]
+    teachers = [read_run(place / f"seed_{part}") for part, place in enumerate(places)]
+    for (others, unseen), teacher in zip(lessons, teachers, strict=True):
+        together = torch.cat([others.images, unseen.images]).flatten(1).sort(dim=0).values
+        assert torch.equal(together, small[0].images.flatten(1).sort(dim=0).values)
+        assert teacher.record.train_images == len(others.labels) and teacher.record.evaluated_on == "validation"
+    outputs = [torch.from_numpy(teacher.outputs).float() for teacher in teachers]
+    divisors = [
+        temperature(each[0].numpy(), part.labels.numpy()) for each, (_, part) in zip(outputs, lessons, strict=True)
+    ]
+    shares = torch.cat([(each / by).softmax(dim=2).mean(dim=0) for each, by in zip(outputs, divisors, strict=True)])
+    torch.testing.assert_close(labels, 0.75 * torch.eye(10)[actual] + 0.25 * shares)
+
+    assert outcome(first) != outcome(run(LEARNER, 0, logs=tmp_path / "untaught", data=small))
+    given.clear()
+    run(taught, 1, logs=tmp_path, data=small)
+    assert len(given) == 1  # the seeds share their teachers
+    with pytest.raises(FashionError, match="there is no experiment 'nobody'"):
+        run(replace(taught, teacher=("nobody", 2, 0.5)), 0, logs=tmp_path / "other", data=small)

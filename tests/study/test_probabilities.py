@@ -39,17 +39,6 @@ def test_accuracy_counts_the_most_likely_class():
     assert p.accuracy(sure([0, 1, 2, 3], 0.6), np.array([0, 1, 2, 4])) == 75
 
 
-def test_the_temperature_undoes_overconfidence():
-    # Right three times of four: the best is to be 75% sure, whatever the outputs say before.
-    given, labels = np.zeros(400, dtype=int), np.repeat([0, 0, 0, 1], 100)
-    outputs = np.zeros((400, 10))
-    outputs[np.arange(400), given] = 8.0
-    outputs[np.arange(400), 1] = 8.0 - 3 * np.log(3)  # odds of three to one at a temperature of 3
-    outputs[:, 2:] = -100
-    assert p.temperature(outputs, labels) == pytest.approx(3, rel=1e-3)
-    assert p.temperature(outputs / 3, labels) == pytest.approx(1, rel=1e-3)
-
-
 def test_reliability_against_a_hand_worked_example():
     probabilities = np.concatenate([sure([0] * 4, 0.95), sure([0] * 6, 0.55)])
     labels = np.array([0, 0, 0, 1, 0, 0, 0, 1, 1, 1])
