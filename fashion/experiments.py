@@ -252,7 +252,6 @@ SEARCH = {
     "search_64_3_24": {"model": "FastNetwork_64_3", "epochs": 24, "augment": (*_MOVED, ("cutout", 8))},
     "search_128_3_12": {"epochs": 12, "augment": (*_MOVED, ("cutout", 8))},
     "search_128_3_14_large": {"epochs": 14, "augment": (*_MOVED, ("cutout", 8)), **_LARGE},
-    "search_64_40_large": {"model": "FastNetwork_64", "epochs": 40, "augment": _ERASED, **_LARGE},
     "search_64_3_30": {"model": "FastNetwork_64_3", "epochs": 30, "augment": _ERASED},
     "search_128_3_20": {"epochs": 20, "augment": _ERASED},
 }
@@ -265,10 +264,11 @@ _FAST_94_GPU = replace(
     group="fast",
     **_LARGE,
 )
+_FAST_95_GPU = replace(_FAST_94_GPU, name="fast_95_gpu", epochs=40, augment=_ERASED)
 _FINAL = replace(
     _SEARCH,
     name="final",
-    epochs=150,
+    epochs=110,
     label_smoothing=0.0,
     augment=(*_ERASED, ("cutmix", 0.5)),
     teacher=("final_teacher", 3, 0.5),
@@ -332,6 +332,7 @@ EXPERIMENTS: dict[str, Experiment] = _by_name(
     _FAST_95,
     replace(_FAST_95, name="fast_95_muon", epochs=34, optimiser=("muon", 0.05)),
     _FAST_94_GPU,
+    _FAST_95_GPU,
     *(
         replace(_FAST, name=ablation(title), keep=False, group="ablations", **changes)
         for title, changes in ABLATIONS.items()
