@@ -14,7 +14,7 @@ from fashion.augment import compose
 from fashion.data import Dataset, Loader, load_data, split
 from fashion.experiments import Experiment
 from fashion.hardware.compilation import compiled
-from fashion.hardware.graphs import replayed
+from fashion.hardware.graphs import alone, replayed
 from fashion.hardware.placement import bare, choose_device, choose_precision, is_wide, place
 from fashion.hardware.threads import threads_for
 from fashion.history import Epoch
@@ -39,6 +39,13 @@ class Pace(NamedTuple):
         return time.monotonic() + epoch.seconds > self.until
 
 
+class Company(NamedTuple):
+    """How many runs the process trains at the same time, this one included, and whether they were interrupted."""
+
+    size: int = 1
+    interrupted: Callable[[], bool] = lambda: False
+
+
 def run(
     experiment: Experiment,
     seed: int,
@@ -51,6 +58,7 @@ def run(
     retrain: bool = False,
     pace: Pace = Pace(),  # noqa: B008 - it is immutable
     after_epoch: Callable[[list[Epoch]], object] = lambda history: None,
+    company: Company = Company(),  # noqa: B008 - it is immutable
 ) -> Run:
     """Train one experiment with one seed and record it; if it is recorded already, load it instead.
 
@@ -69,6 +77,7 @@ def run(
         pace: how often to save it, and when to stop: after the epoch that is the last to end before `pace.until`, as
             far as the epoch before it tells; one epoch is trained at least.
         after_epoch: called with the history so far after each epoch.
+        company: the other runs of the process, where `run_together` trains several.
 
     Raises:
         FashionError: `fashion.runs.refusals` says why, a folder cannot be written, or there is no compiler.
@@ -80,7 +89,7 @@ def run(
         raise TypeError(f'a run takes an Experiment, such as EXPERIMENTS["v1"], not {experiment!r}')
     if seed < 0:
         raise ValueError(f"a seed must be 0 or more, not {seed}")
-    train, test = data or _default_data(validation)
+    train, test = data or default_data(validation)
     if quick():
         train, test = (Dataset(each.images[:256], each.labels[:256]) for each in (train, test))
     request = refusals.Request(
@@ -107,16 +116,18 @@ def run(
     saved = read_checkpoint(path)
     if saved:
         refusals.require_same(request, saved.record, f"{path} is half of another run", "delete it to start afresh")
-    torch.manual_seed(seed)
-    network = build(experiment.model, experiment.changes, "" if saved else experiment.pretrained)
+    with alone:
+        torch.manual_seed(seed)
+        network = build(experiment.model, experiment.changes, "" if saved else experiment.pretrained)
     with threads_for(train.images.device, is_wide(network)):
-        result, network = _train(request, network, (train, test), folder, saved, pace, after_epoch)
+        result, network = _train(request, network, (train, test), folder, saved, pace, after_epoch, company)
     write_run(result, folder, network if experiment.keep else None)
     path.unlink(missing_ok=True)  # another process may have finished the same run, and deleted it
     return result
 
 
-def _default_data(validation: bool) -> tuple[Dataset, Dataset]:
+def default_data(validation: bool) -> tuple[Dataset, Dataset]:
+    """Load what a run trains and is evaluated on by default."""
     train, test = load_data(device=choose_device())
     return split(train) if validation else (train, test)
 
@@ -129,6 +140,7 @@ def _train(
     saved: Saved | None,
     pace: Pace,
     after_epoch: Callable[[list[Epoch]], object],
+    company: Company,
 ) -> tuple[Run, nn.Module]:
     """Train a network as it was built, or from what was saved, to the last epoch.
 
@@ -137,9 +149,10 @@ def _train(
     """
     experiment, (train, test) = request.experiment, data
     device = train.images.device
-    record = _record(request, network, device, saved)
+    record = _record(request, network, device, saved, company.size)
     refusals.require_committed(record, folder)
-    placed = place(network, device, record.precision)  # the network itself, or what computes it in bfloat16
+    with alone:  # since it may put the global generator back into the state in which it was
+        placed = place(network, device, record.precision)  # the network itself, or what computes it in bfloat16
     optimiser = build_optimiser(experiment, placed, torch.bfloat16 if record.precision == "bf16" else torch.float32)
     train_loader = Loader(train, experiment.batch_size, seed=request.seed, augment=compose(experiment.augment))
     test_loader = Loader(test, experiment.batch_size)
@@ -152,7 +165,8 @@ def _train(
         checkpoint_path(folder), {name: part for name, part in parts.items() if part is not None}, train_loader
     )
     if saved:
-        checkpoint.restore(saved)
+        with alone:
+            checkpoint.restore(saved)
 
     # The steps that `fit` takes: compiled, replayed or plain
     forward = compiled(placed, experiment.batch_size) if record.compiled else placed
@@ -166,6 +180,8 @@ def _train(
             scheduler.step()
         if averaged:
             averaged.update_parameters(placed)
+        if company.interrupted():
+            raise KeyboardInterrupt
 
     def save_and_tell(history: list[Epoch]) -> None:
         stop = len(history) < experiment.epochs and pace.stops_after(history[-1])
@@ -191,13 +207,18 @@ def _train(
     return Run(record, history, predictions, kept), bare(final)
 
 
-def _record(request: refusals.Request, network: nn.Module, device: torch.device, saved: Saved | None) -> Record:
+def _record(
+    request: refusals.Request, network: nn.Module, device: torch.device, saved: Saved | None, together: int
+) -> Record:
     """Decide what a request leaves open: as it began, or else by the network and the device."""
     here = provenance(device)
     if saved:
         before = saved.record
         return request.record(
-            precision=before.precision, compiled=before.compiled, provenance=continued(before.provenance, here)
+            precision=before.precision,
+            compiled=before.compiled,
+            provenance=continued(before.provenance, here),
+            together=max(before.together, together),
         )
     precision = choose_precision(request.precision or "auto", network, device)
-    return request.record(precision=precision, compiled=bool(request.compiled), provenance=here)
+    return request.record(precision=precision, compiled=bool(request.compiled), provenance=here, together=together)
