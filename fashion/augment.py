@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fashion.data import CLASSES, Dataset
-from fashion.experiments import Choice, chosen
+from fashion.recipes import Choice, chosen
 
 Augmentation = Callable[..., Dataset]
 

@@ -84,6 +84,7 @@ def list_command(
 def run_command(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Experiments; `fashion list` names them.")],
     seeds: Annotated[str, typer.Option(help="Such as 0-4 or 0,2.")] = "0",
+    together: Annotated[int, typer.Option(min=1, max=10, help="Seeds to train at the same time: pays on a GPU.")] = 1,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images. Default: the recipe's.")] = None,
     device: Annotated[str | None, typer.Option(help="Such as cpu or cuda. Default: an accelerator, else cpu.")] = None,
     data: Annotated[
@@ -99,9 +100,7 @@ def run_command(
     ] = False,
     retrain: Annotated[bool, typer.Option("--retrain", help="Train again what is recorded.")] = False,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")] = 1,
-    max_minutes: Annotated[
-        float, typer.Option(min=0, help="Stop before this time is up, after one epoch at least.")
-    ] = math.inf,
+    max_minutes: Annotated[float, typer.Option(min=0, help="Stop before then, after one epoch at least.")] = math.inf,
 ) -> None:
     """Train experiments, or load what is recorded of them, and compare them with the study's record.
 
@@ -125,9 +124,10 @@ def run_command(
     options["pace"] = Pace(checkpoint_every, until)
     rows, figures = [], []
     unit = "% of validation" if validation else "%"
-    end = (experiments[-1], numbers[-1])
+    parts = [numbers[first : first + together] for first in range(0, len(numbers), together)]
+    end = (experiments[-1], parts[-1])
     for experiment in experiments:
-        results = [_run_seed(experiment, seed, options, is_last=(experiment, seed) == end) for seed in numbers]
+        results = [each for part in parts for each in _run_seeds(experiment, part, options, (experiment, part) == end)]
         mine = recorded(experiment, writable(logs), validation) or results  # a rehearsal may show the study's
         figures += save_curves(experiment, mine, logs / "validation" if validation else logs)
         study = recorded(experiment, MODEL_LOGS, validation)  # none, with another number of epochs
@@ -260,31 +260,31 @@ def _numbers(seeds: str) -> list[int]:
     return sorted(numbers)
 
 
-def _run_seed(experiment: Experiment, seed: int, options: dict, is_last: bool) -> "Run":
+def _run_seeds(experiment: Experiment, seeds: list[int], options: dict, is_last: bool) -> list["Run"]:
     from tqdm.auto import tqdm
 
-    from fashion.runs.running import run
+    from fashion.runs.together import run_together
 
-    title = f"{experiment.name} seed {seed}"
     evaluated_on = "validation" if options["validation"] else "test"
-    trained = False
+    trained = set()
 
-    def tell(history: list["Epoch"]) -> None:
-        nonlocal trained
-        trained = True
+    def tell(seed: int, history: list["Epoch"]) -> None:
+        trained.add(seed)
         epoch = history[-1]
         tqdm.write(
-            f"{title}  epoch {epoch.epoch}/{experiment.epochs}  "
+            f"{experiment.name} seed {seed}  epoch {epoch.epoch}/{experiment.epochs}  "
             f"train {epoch.train_loss:.4f} {epoch.train_accuracy:.2f}%  "
             f"{evaluated_on} {epoch.test_loss:.4f} {epoch.test_accuracy:.2f}%  {epoch.seconds:.1f} s"
         )
 
-    result = run(experiment, seed, after_epoch=tell, **options)
-    if not trained:
-        typer.echo(f"{title}  recorded already, {result.accuracy:.2f}%; --retrain trains it again")
-    elif not is_last and options["pace"].stops_after(result.history[-1]):
-        raise Paused(f"{title} is trained, and the time is up before the next")
-    return result
+    results = run_together(experiment, seeds, after_epoch=tell, **options)
+    for result in results:
+        title = f"{experiment.name} seed {result.seed}"
+        if result.seed not in trained:
+            typer.echo(f"{title}  recorded already, {result.accuracy:.2f}%; --retrain trains it again")
+        elif not is_last and options["pace"].stops_after(result.history[-1]):
+            raise Paused(f"{title} is trained, and the time is up before the next")
+    return results
 
 
 def _show(rows: Iterable[dict]) -> None:

@@ -1,154 +1,10 @@
 """Every experiment of the study, as data: to change a recipe, change or add a line of `EXPERIMENTS`."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
-from inspect import signature
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
-from typing import TypeVar
 
-from fashion.settings import FashionError
-
-# What is chosen by name from a table, alone or with parameters: "flip", ("cutout", 8).
-Choice = str | tuple
-
-_Entry = TypeVar("_Entry")
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float)
-
-
-def _share(value: object) -> bool:
-    return _number(value) and 0 <= value < 1
-
-
-def _choice(value: object) -> bool:
-    return isinstance(value, str) or (isinstance(value, tuple) and len(value) > 0 and isinstance(value[0], str))
-
-
-def _teacher(value: object) -> bool:
-    if value == ():
-        return True
-    if not (isinstance(value, tuple) and len(value) == 3):
-        return False
-    name, parts, share = value
-    return isinstance(name, str) and isinstance(parts, int) and parts > 1 and _number(share) and 0 < share <= 1
-
-
-def _choices(value: object) -> bool:
-    return isinstance(value, tuple) and all(map(_choice, value))
-
-
-# What the fields of a recipe can be, and in words.
-_VALUES = (
-    (("epochs", "batch_size"), lambda value: isinstance(value, int) and value > 0, "a positive whole number"),
-    (("lr",), lambda value: _number(value) and value > 0, "a positive number"),
-    (("weight_decay",), lambda value: _number(value) and value >= 0, "a number from 0 on"),
-    (("momentum", "label_smoothing", "averaging"), _share, "from 0 to below 1"),
-    (("optimiser",), _choice, "a name, or a name and its parameters, such as ('muon', 0.05)"),
-    (("teacher",), _teacher, "(), or a name, a number of parts and a share, such as ('fast', 3, 0.5)"),
-    (("changes", "augment"), _choices, "a tuple of names, such as ('flip', ('cutout', 8))"),
-)
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """One recipe, and what it is called. Two experiments are equal if their recipes are.
-
-    Every recipe trains with `CrossEntropyLoss`. What it chooses by name may have parameters: `("cutout", 8)`.
-
-    Attributes:
-        name: what the command line calls it.
-        model: a key of `fashion.models.MODELS`.
-        epochs: passes over the training images.
-        lr: the learning rate, or the highest where it follows a schedule.
-        momentum: of the optimiser.
-        batch_size: images of a minibatch.
-        changes: keys of `fashion.models.CHANGES`, applied to the network in order.
-        pretrained: the weights to start from, a key of `fashion.models.PRETRAINED`; "" for random ones.
-        optimiser: a key of `fashion.optimisation.OPTIMISERS`.
-        schedule: of the learning rate, a key of `fashion.optimisation.SCHEDULES`.
-        nesterov: whether the momentum is Nesterov's.
-        weight_decay: for weights of more than one dimension; biases and normalisation have none.
-        label_smoothing: the share of every training label that is spread over all classes.
-        augment: keys of `fashion.augment.AUGMENTATIONS`, applied to the training images in order, anew in each epoch.
-        averaging: the decay, for each step, of an exponential average of the weights, which is then what is tested; 0
-            for none.
-        teacher: the name of an experiment, n, and a share: each training label gives up this share to the probabilities
-            of a network that learned by that experiment from the other n - 1 of n parts of the images; () for none.
-        keep: whether its runs keep the weights of the network, and what it returns for the evaluated images.
-        group: the table of the README that shows it: "published", "variants", "fast", "ablations" or "final".
-        published: test accuracy after the last epoch in the published study, one run, in percent.
-        published_stem: what its folder and files are called there, where that is not `model_<name>`.
-
-    Raises:
-        ValueError: a value cannot be what it is for.
-    """
-
-    name: str = field(compare=False)
-    model: str
-    epochs: int
-    lr: float = 1e-3
-    momentum: float = 0.0
-    batch_size: int = 64
-    changes: tuple[str, ...] = ()
-    pretrained: str = ""
-    optimiser: Choice = "sgd"
-    schedule: str = "constant"
-    nesterov: bool = False
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    augment: tuple[Choice, ...] = ()
-    averaging: float = 0.0
-    teacher: tuple = ()
-    keep: bool = field(default=False, compare=False)
-    group: str = field(default="variants", compare=False)
-    published: float | None = field(default=None, compare=False)
-    published_stem: str = field(default="", compare=False)
-
-    def __post_init__(self):
-        for names, allows, what in _VALUES:
-            for name in names:
-                value = getattr(self, name)
-                if not allows(value):
-                    raise ValueError(f"{self.name}: {name} must be {what}, not {value!r}")
-        if self.nesterov and not self.momentum:
-            raise ValueError(f"{self.name}: nesterov needs a momentum")
-
-    @property
-    def stem(self) -> str:
-        """What its folder and files are called: `model_logs/<stem>_logs/<stem>_accuracy.png`."""
-        return self.published_stem or f"model_{self.name}"
-
-    @property
-    def recipe(self) -> dict:
-        """What decides the outcome, next to the seed: the fields that equal experiments share."""
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.compare}
-
-    def differences(self, other: "Experiment") -> list[str]:
-        """Say where another recipe differs from this one: `["epochs 2, not 5"]`."""
-        ours, theirs = self.recipe, other.recipe
-        return [f"{name} {theirs[name]}, not {ours[name]}" for name in ours if theirs[name] != ours[name]]
-
-
-def chosen(
-    choice: Choice, table: Mapping[str, _Entry], kind: str, module: str, given: int | None = None
-) -> tuple[_Entry, list]:
-    """Return what a table has under the name of a choice, and the parameters of the choice.
-
-    Raises:
-        FashionError: the table, of a kind of things and in a module, has no such name, or the entry takes other
-            parameters after the arguments that it is given; None stands for an entry that takes no parameters.
-    """
-    name, *parameters = (choice,) if isinstance(choice, str) else choice
-    if name not in table:
-        raise FashionError(f"there is no {kind} {name!r}: {module} has {', '.join(table)}")
-    places = [] if given is None else signature(table[name]).parameters.values()
-    takes = [each.name for each in places if each.kind is not each.KEYWORD_ONLY][given:]
-    if len(takes) != len(parameters):
-        raise FashionError(f"the {kind} {name!r} takes ({', '.join(takes)}), not {tuple(parameters)}")
-    return table[name], parameters
-
+from fashion.recipes import Experiment
 
 _V1 = "NeuralNetwork_v1"
 _PLAIN = "NeuralNetwork_v1_5_5"
@@ -236,6 +92,9 @@ SEARCH = {
     "search_erase": {"augment": _ERASED},
     "search_cutmix": {"augment": (*_MOVED, ("cutmix", 0.5))},
     "search_cutmix_erase": {"augment": (*_ERASED, ("cutmix", 0.5))},
+    "search_cutmix_affine": {
+        "augment": ("alternate", ("affine", 10.0, 0.1, 0.1), ("translate", 2), ("cutmix", 0.5)),
+    },
     "search_teacher": {"model": "FastNetwork_64_3", "epochs": 40, "augment": (*_MOVED, ("cutmix", 0.5))},
     "search_cutmix_taught": {
         "augment": (*_MOVED, ("cutmix", 0.5)),

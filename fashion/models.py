@@ -13,7 +13,7 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models import ResNet, ResNet18_Weights
 
-from fashion.experiments import chosen
+from fashion.recipes import chosen
 from fashion.settings import FashionError
 
 

@@ -9,7 +9,7 @@ from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from fashion.experiments import Experiment, chosen
+from fashion.recipes import Experiment, chosen
 from fashion.settings import FashionError
 
 

@@ -10,7 +10,7 @@ from fashion import EXPERIMENTS, Experiment
 from fashion.__main__ import main
 from fashion.cli import run_command_line
 from fashion.runs import running
-from fashion.runs.record import experiment_folder, write_run
+from fashion.runs.record import experiment_folder, read_runs, write_run
 from fashion.settings import ROOT
 from fashion.study.loading import test_labels as load_labels
 
@@ -109,6 +109,19 @@ def test_to_compile_has_to_be_asked_for(capsys, tmp_path, monkeypatch):
     for arguments, expected in (((), 0), (("--compile",), 2)):
         code, _, _ = call(capsys, "run", "v1", "--seeds", "0-1", "--logs", str(tmp_path / str(expected)), *arguments)
         assert code == 0 and len(compiled) == expected
+
+
+def test_seeds_are_trained_together(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHION_QUICK", "1")
+    arguments = ("run", "v1", "--seeds", "0-2", "--epochs", "2", "--logs", str(tmp_path), "--together", "2")
+    code, out, _ = call(capsys, *arguments)
+    assert code == 0 and [f"v1 seed {seed}  epoch 2/2" in out for seed in range(3)] == [True] * 3
+    assert [each.record.together for each in read_runs(tmp_path / "model_v1_logs")] == [2, 2, 1]
+    code, out, _ = call(capsys, *arguments)
+    assert code == 0 and out.count("recorded already") == 3
+    code, out, _ = call(capsys, *arguments, "--retrain", "--max-minutes", "0")
+    assert code == 0 and "v1 seed 1  epoch 1/2" in out and "v1 seed 2" not in out
+    assert call(capsys, "run", "v1", "--together", "11")[0] == 2
 
 
 def test_a_run_that_diverges_is_one_line_and_code_1(capsys, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 from helpers import LEARNER
 
 from fashion import EXPERIMENTS, FashionError, experiments
-from fashion.experiments import chosen
+from fashion.recipes import chosen
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ FLOORS = [
     ("models",),
     ("augment",),
     ("data",),
-    ("estimates", "history", "experiments"),
+    ("experiments",),
+    ("estimates", "history", "recipes"),
     ("settings",),
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -2,11 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable
+from threading import Lock
 
 import torch
 from torch import Tensor
 
 TensorFunction = Callable[..., tuple[Tensor, ...]]
+
+# Held for what one thread of a process may do at a time. PyTorch records one graph at a time; meanwhile nobody else may
+# compute gradients, for which it has a single thread, or set a seed.
+alone = Lock()
 
 
 def replayed(function: TensorFunction, device: torch.device) -> TensorFunction:
@@ -23,6 +28,8 @@ class Replayed:
 
     Its first three calls for a shape run as they are: a recording needs a warm-up, and so every call counts.
     https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs/
+
+    Threads may have one each and call them at the same time: they wait for each other's recordings and warm-ups.
     """
 
     def __init__(self, function: TensorFunction, device: torch.device):
@@ -36,9 +43,11 @@ class Replayed:
         shapes = tuple(tensor.shape for tensor in inputs)
         self.calls[shapes] += 1
         if self.calls[shapes] <= 3:
-            return self._on_side_stream(inputs)
+            with alone:
+                return self._on_side_stream(inputs)
         if shapes not in self.recordings:
-            self.recordings[shapes] = self._record(inputs)
+            with alone:
+                self.recordings[shapes] = self._record(inputs)
         graph, arguments, results = self.recordings[shapes]
         for argument, tensor in zip(arguments, inputs, strict=True):
             argument.copy_(tensor)
@@ -56,6 +65,7 @@ class Replayed:
     def _record(self, inputs: tuple[Tensor, ...]) -> tuple[torch.cuda.CUDAGraph, tuple, tuple]:
         arguments = tuple(tensor.clone() for tensor in inputs)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=self.stream):
+        # Other threads go on replaying, which the default mode takes for an error
+        with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
             results = self.function(*arguments)
         return graph, arguments, results

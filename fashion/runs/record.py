@@ -48,6 +48,7 @@ class Record:
         precision: "fp32" or "bf16", of matrix products and convolutions.
         compiled: whether the network was compiled.
         provenance: where it ran, and with what.
+        together: how many runs the process trained at the same time, this one included, at the most.
     """
 
     experiment: Experiment
@@ -58,6 +59,7 @@ class Record:
     precision: str
     compiled: bool
     provenance: Provenance
+    together: int = 1
 
     @property
     def machine(self) -> str:
@@ -83,6 +85,7 @@ class Record:
             *(values[name] for name in plain),
             compiled=values.get("compiled", False),  # older records lack it
             provenance=Provenance(**{each.name: values[each.name] for each in fields(Provenance)}),
+            together=values.get("together", 1),
         )
 
 

@@ -3,22 +3,19 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.special import softmax
 from torch import nn
-from torch.nn.functional import one_hot
 
 from fashion.augment import compose
-from fashion.data import CLASSES, Dataset, Loader, load_data, parted, split
-from fashion.estimates import temperature
-from fashion.experiments import EXPERIMENTS, Experiment, chosen
+from fashion.data import Dataset, Loader, load_data, split
+from fashion.experiments import Experiment
 from fashion.hardware.compilation import compiled, warm_up
-from fashion.hardware.graphs import replayed
+from fashion.hardware.graphs import alone, replayed
 from fashion.hardware.placement import bare, choose_device, choose_precision, is_wide, place
 from fashion.hardware.threads import threads_for
 from fashion.history import Epoch
@@ -28,6 +25,7 @@ from fashion.runs import refusals
 from fashion.runs.checkpoints import Checkpoint, Saved, checkpoint_path, read_checkpoint
 from fashion.runs.provenance import continued, provenance
 from fashion.runs.record import Record, Run, experiment_folder, read_run, write_run
+from fashion.runs.teaching import taught
 from fashion.settings import RUNS, FashionError, Paused, quick, writable
 from fashion.training import Phase, evaluation_step, fit, infer, training_step
 
@@ -43,6 +41,13 @@ class Pace(NamedTuple):
         return time.monotonic() + epoch.seconds > self.until
 
 
+class Company(NamedTuple):
+    """How many runs the process trains at the same time, this one included, and whether they were interrupted."""
+
+    size: int = 1
+    interrupted: Callable[[], bool] = lambda: False
+
+
 def run(
     experiment: Experiment,
     seed: int,
@@ -55,6 +60,7 @@ def run(
     retrain: bool = False,
     pace: Pace = Pace(),  # noqa: B008 - it is immutable
     after_epoch: Callable[[list[Epoch]], object] = lambda history: None,
+    company: Company = Company(),  # noqa: B008 - it is immutable
 ) -> Run:
     """Train one experiment with one seed and record it; if it is recorded already, load it instead.
 
@@ -73,6 +79,7 @@ def run(
         pace: how often to save it, and when to stop: after the epoch that is the last to end before `pace.until`, as
             far as the epoch before it tells; one epoch is trained at least.
         after_epoch: called with the history so far after each epoch.
+        company: the other runs of the process, where `run_together` trains several.
 
     Raises:
         FashionError: `fashion.runs.refusals` says why, a folder cannot be written, or there is no compiler.
@@ -84,7 +91,7 @@ def run(
         raise TypeError(f'a run takes an Experiment, such as EXPERIMENTS["v1"], not {experiment!r}')
     if seed < 0:
         raise ValueError(f"a seed must be 0 or more, not {seed}")
-    train, test = data or _default_data(validation)
+    train, test = data or default_data(validation)
     if quick():
         train, test = (Dataset(each.images[:256], each.labels[:256]) for each in (train, test))
     request = refusals.Request(
@@ -112,39 +119,20 @@ def run(
     if saved:
         refusals.require_same(request, saved.record, f"{path} is half of another run", "delete it to start afresh")
     if experiment.teacher:
-        options = {"precision": precision, "compile_model": compile_model, "pace": pace}
-        train = _taught(train, experiment, Path(logs) / ("validation" if validation else "") / "teachers", options)
-    torch.manual_seed(seed)
-    network = build(experiment.model, experiment.changes, "" if saved else experiment.pretrained)
+        lesson = partial(run, validation=True, precision=precision, compile_model=compile_model, pace=pace)
+        train = taught(train, experiment, Path(logs) / ("validation" if validation else "") / "teachers", lesson)
+    with alone:
+        torch.manual_seed(seed)
+        network = build(experiment.model, experiment.changes, "" if saved else experiment.pretrained)
     with threads_for(train.images.device, is_wide(network)):
-        result, network = _train(request, network, (train, test), folder, saved, pace, after_epoch)
+        result, network = _train(request, network, (train, test), folder, saved, pace, after_epoch, company)
     write_run(result, folder, network if experiment.keep else None)
     path.unlink(missing_ok=True)  # another process may have finished the same run, and deleted it
     return result
 
 
-def _taught(train: Dataset, experiment: Experiment, logs: Path, options: dict) -> Dataset:
-    """Let the teachers of an experiment, which all its seeds share, into the labels: shape (N, 10).
-
-    Hinton et al., 2015, https://arxiv.org/abs/1503.02531, with teachers that have not seen the images they teach:
-    Dao et al., 2021, https://arxiv.org/abs/2104.09732.
-    """
-    name, parts, share = experiment.teacher
-    teacher, _ = chosen(name, EXPERIMENTS, "experiment", "fashion/experiments.py")
-    images, labels = [], []
-    for part in range(parts):
-        others, unseen = parted(train, first=part, every=parts)
-        place = logs / f"{part + 1}_of_{parts}"
-        taught = run(replace(teacher, keep=True), part, logs=place, data=(others, unseen), validation=True, **options)
-        divisor = temperature(taught.outputs[0], unseen.labels.numpy(force=True))
-        probabilities = softmax(taught.outputs.astype(np.float32) / divisor, axis=2).mean(axis=0)
-        images.append(unseen.images)
-        given = torch.from_numpy(probabilities).to(unseen.images)
-        labels.append((1 - share) * one_hot(unseen.labels, len(CLASSES)) + share * given)
-    return Dataset(torch.cat(images), torch.cat(labels))
-
-
-def _default_data(validation: bool) -> tuple[Dataset, Dataset]:
+def default_data(validation: bool) -> tuple[Dataset, Dataset]:
+    """Load what a run trains and is evaluated on by default."""
     train, test = load_data(device=choose_device())
     return split(train) if validation else (train, test)
 
@@ -157,6 +145,7 @@ def _train(
     saved: Saved | None,
     pace: Pace,
     after_epoch: Callable[[list[Epoch]], object],
+    company: Company,
 ) -> tuple[Run, nn.Module]:
     """Train a network as it was built, or from what was saved, to the last epoch.
 
@@ -165,9 +154,10 @@ def _train(
     """
     experiment, (train, test) = request.experiment, data
     device = train.images.device
-    record = _record(request, network, device, saved)
+    record = _record(request, network, device, saved, company.size)
     refusals.require_committed(record, folder)
-    placed = place(network, device, record.precision)  # the network itself, or what computes it in bfloat16
+    with alone:  # since it may put the global generator back into the state in which it was
+        placed = place(network, device, record.precision)  # the network itself, or what computes it in bfloat16
     optimiser = build_optimiser(experiment, placed, torch.bfloat16 if record.precision == "bf16" else torch.float32)
     train_loader = Loader(train, experiment.batch_size, seed=request.seed, augment=compose(experiment.augment))
     test_loader = Loader(test, experiment.batch_size)
@@ -180,13 +170,15 @@ def _train(
         checkpoint_path(folder), {name: part for name, part in parts.items() if part is not None}, train_loader
     )
     if saved:
-        checkpoint.restore(saved)
+        with alone:
+            checkpoint.restore(saved)
 
     # The steps that `fit` takes: compiled, replayed or plain
     forward = compiled(placed, experiment.batch_size) if record.compiled else placed
     loss_fn = nn.CrossEntropyLoss(label_smoothing=experiment.label_smoothing)
     if record.compiled or device.type == "cuda":
-        warm_up(placed, forward, train.images[: experiment.batch_size])
+        with alone:
+            warm_up(placed, forward, train.images[: experiment.batch_size])
     step = replayed(training_step(forward, loss_fn, optimiser), device)
     test_step = replayed(evaluation_step(tested, nn.CrossEntropyLoss()), device)
     title = f"{experiment.name} seed {request.seed}"
@@ -196,6 +188,8 @@ def _train(
             scheduler.step()
         if averaged:
             averaged.update_parameters(placed)
+        if company.interrupted():
+            raise KeyboardInterrupt
 
     def save_and_tell(history: list[Epoch]) -> None:
         stop = len(history) < experiment.epochs and pace.stops_after(history[-1])
@@ -221,13 +215,18 @@ def _train(
     return Run(record, history, predictions, kept), bare(final)
 
 
-def _record(request: refusals.Request, network: nn.Module, device: torch.device, saved: Saved | None) -> Record:
+def _record(
+    request: refusals.Request, network: nn.Module, device: torch.device, saved: Saved | None, together: int
+) -> Record:
     """Decide what a request leaves open: as it began, or else by the network and the device."""
     here = provenance(device)
     if saved:
         before = saved.record
         return request.record(
-            precision=before.precision, compiled=before.compiled, provenance=continued(before.provenance, here)
+            precision=before.precision,
+            compiled=before.compiled,
+            provenance=continued(before.provenance, here),
+            together=max(before.together, together),
         )
     precision = choose_precision(request.precision or "auto", network, device)
-    return request.record(precision=precision, compiled=bool(request.compiled), provenance=here)
+    return request.record(precision=precision, compiled=bool(request.compiled), provenance=here, together=together)

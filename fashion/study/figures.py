@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from fashion import gallery, plotting
 from fashion.augment import compose
 from fashion.data import CLASSES, Dataset, load_data
-from fashion.experiments import LEARNING_RATE_EPOCHS, Choice
+from fashion.experiments import LEARNING_RATE_EPOCHS
+from fashion.recipes import Choice
 from fashion.runs.record import Run
 from fashion.study.loading import Study, test_images, test_labels
 from fashion.study.mistakes import confusion, missed, votes

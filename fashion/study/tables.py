@@ -167,10 +167,11 @@ def markdown(rows: list[dict] | pd.DataFrame) -> str:
 
 
 def _by(runs: list[Run]) -> list[tuple[str, list[Run]]]:
-    """Group runs by machine, precision and compilation, within which seconds compare; name what tells them apart."""
+    """Group runs by machine, company, precision and compilation, within which seconds compare; name what differs."""
     groups: dict[tuple[str, str, bool], list[Run]] = {}
-    for run in runs:
-        groups.setdefault((run.record.machine, run.record.precision, run.record.compiled), []).append(run)
+    for record, run in ((run.record, run) for run in runs):
+        machine = record.machine + f" {record.together} at once" * (record.together > 1)
+        groups.setdefault((machine, record.precision, record.compiled), []).append(run)
     machines = [machine for machine, _, _ in groups]
     names = [m if machines.count(m) == 1 else f"{m} {p}{' compiled' * c}" for m, p, c in groups]
     return list(zip(names, groups.values(), strict=True))

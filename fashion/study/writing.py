@@ -1,7 +1,8 @@
 """Measurements in words."""
 
 from fashion.estimates import mean_interval, prediction_interval
-from fashion.experiments import EXPERIMENTS, Choice, Experiment
+from fashion.experiments import EXPERIMENTS
+from fashion.recipes import Choice, Experiment
 from fashion.runs.record import Run
 
 

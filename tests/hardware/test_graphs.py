@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from fashion import Loader, Phase, build, evaluate, evaluation_step, fit, training_step
-from fashion.hardware.graphs import Replayed, replayed
+from fashion.hardware.graphs import Replayed, alone, replayed
 from fashion.hardware.placement import place
 
 CPU = torch.device("cpu")
@@ -49,6 +49,21 @@ def test_each_call_counts_whether_it_is_replayed_or_not(recorder):
     assert seen == [float(batch.sum()) for batch in batches]
     assert [(float(a), float(b)) for a, b in outcomes] == [(x, -x) for x in seen]  # kept, not overwritten
     assert {shapes[0]: graph.replays for shapes, (graph, _, _) in function.recordings.items()} == {(4,): 3}
+
+
+def test_threads_wait_for_each_others_warm_ups_and_recordings_only(recorder, monkeypatch):
+    held = []
+    function = recorder(lambda a: (held.append(alone.locked()), (a.sum(), a.sum()))[1], CPU)
+    record = recorder._record
+
+    def told(self, inputs):
+        held.append(alone.locked())
+        return record(self, inputs)
+
+    monkeypatch.setattr(recorder, "_record", told)
+    for _ in range(6):
+        function(torch.ones(4))
+    assert held == [True, True, True, True, False, False, False]  # the fourth records, and is replayed then
 
 
 def test_only_a_cuda_device_replays(monkeypatch):

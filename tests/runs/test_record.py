@@ -100,6 +100,7 @@ def test_an_old_record_says_what_it_said():
     )
     assert Record.from_json(json.loads(OLD)).experiment.name == "an_old_one"
     assert Record.from_json(json.loads(OLD) | {"compiled": True}).compiled
+    assert Record.from_json(json.loads(OLD) | {"together": 5}).together == 5
 
 
 def test_the_ingredients_of_an_old_recipe_have_the_parameters_that_their_names_meant():

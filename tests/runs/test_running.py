@@ -290,7 +290,7 @@ def test_validation_leaves_the_test_set_alone(tmp_path, small):
 @pytest.mark.parametrize(("validation", "images"), [(False, (60_000, 10_000)), (True, (54_000, 6_000))])
 def test_a_run_takes_all_images_unless_it_is_given_others(full, monkeypatch, validation, images):
     monkeypatch.setattr(running, "load_data", lambda device: full)
-    assert tuple(len(part.labels) for part in running._default_data(validation)) == images
+    assert tuple(len(part.labels) for part in running.default_data(validation)) == images
 
 
 def test_a_users_runs_lie_apart_from_the_studys():

@@ -56,6 +56,13 @@ def test_seconds_are_told_apart_by_precision_and_compilation_where_a_machine_has
     assert row["s/epoch"] == "2.0 H200 fp32, 2.0 H200 bf16, 2.0 H200 bf16 compiled, 2.0 Xeon"
 
 
+def test_seconds_of_runs_that_were_trained_at_once_stand_apart():
+    runs = runs_of([90.0], [90.0], hardware=H200)
+    runs = [replace(run, record=replace(run.record, together=each)) for run, each in zip(runs, (1, 5), strict=True)]
+    (row,) = tables.results(groups_of(v1=runs)).to_dict("records")
+    assert row["s/epoch"] == "2.0 H200, 2.0 H200 5 at once"
+
+
 def test_a_run_that_went_on_elsewhere_names_both_machines():
     moved = a_run(90.0, hardware=f"{XEON}, then {H200}")
     (row,) = tables.results(groups_of(v1=[moved])).to_dict("records")
