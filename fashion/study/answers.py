@@ -1,13 +1,14 @@
 """What the study found, in sentences whose numbers are computed from its runs: for the README and the notebooks."""
 
+from collections.abc import Sequence
 from statistics import fmean, median
 
 from fashion.estimates import epochs_to, prediction_interval
 from fashion.experiments import EXPERIMENTS, LEARNING_RATE_EPOCHS
 from fashion.runs.record import Run
-from fashion.study.loading import Study, test_labels
+from fashion.study.loading import Study, test_labels, validation_labels
 from fashion.study.mistakes import missed, votes
-from fashion.study.probabilities import accuracy, mirrored
+from fashion.study.probabilities import accuracy, calibrated_loss, mirrored
 from fashion.study.tables import difference, paired
 from fashion.study.writing import percent, with_interval
 
@@ -21,8 +22,8 @@ def findings(study: Study) -> str:
     gap = max((abs(_mean(published[each]) - each.published) for each in holds), default=0)
     bn, plain = study.learning_rates.values()
     rates = [_mean(arm[rate], LEARNING_RATE_EPOCHS) for arm in (bn, plain) for rate in ("0.001", "0.008")]
-    muon, gpu = study["fast_95_muon"], study.on_gpu[EXPERIMENTS["fast"]]
-    machine = study["fast"][0].record.machine
+    muon, machine = study["fast_95_muon"], study["fast"][0].record.machine
+    gpu = [study[name] for name in ("fast_94_gpu", "fast_95_gpu")]
     lines = {
         "00_results": f"**{len(holds)} of {len(published)} published accuracies hold** to {gap:.2f} points; 72.8% is a "
         f"lottery: ours end {_span(study['v1_5_5'])}",
@@ -33,7 +34,8 @@ def findings(study: Study) -> str:
         "05_resnet18": f"**ImageNet is worth {_points(study['resnet18_scratch'], study['resnet18'])}** at 28 x 28: "
         f"{_mean(study['resnet18']):.1f}%, not {_mean(study['resnet18_scratch']):.1f}%",
         "06_fast_model": f"**{_mean(study['fast']):.1f}% takes {_duration(study['fast'])}** of two {machine} cores, "
-        f"{_mean(muon):.1f}% {_duration(muon)}; an H200 takes {_duration(gpu)} to {_mean(gpu):.1f}%",
+        f"{_mean(muon):.1f}% {_duration(muon)}; an {gpu[0][0].record.machine} takes {_duration(gpu[0])} to "
+        f"{_mean(gpu[0]):.1f}% and {_duration(gpu[1])} to {_mean(gpu[1]):.1f}%",
         "07_final_model": f"**The final model ends at {_mean(study['final']):.1f}%** (n = {len(study['final'])}), "
         f"{_against_best(study['final'])}",
     }
@@ -119,28 +121,46 @@ def resnet18(study: Study) -> str:
 
 def fast(study: Study) -> str:
     """Say how soon an accuracy is reached."""
-    cpu = {each.name: runs for each, runs in study.group("fast").items()}
-    gpu, muon = study.on_gpu[EXPERIMENTS["fast"]], cpu["fast_95_muon"]
+    cpu = {name: study[name] for name in ("fast_93", "fast", "fast_95_muon", "fast_95")}
+    gpu, muon = [study[name] for name in ("fast_94_gpu", "fast_95_gpu")], cpu["fast_95_muon"]
     above, machine = sum(run.accuracy >= 95 for run in muon), cpu["fast"][0].record.machine
     return (
-        f"`fast_93` ends at {percent(cpu['fast_93'])}% after {_duration(cpu['fast_93'])} of two {machine} cores, "
-        f"`fast` at {percent(cpu['fast'])}% after {_duration(cpu['fast'])}, or {_duration(gpu)} of an H200. "
-        f"`fast_95_muon` ends at {percent(muon)}% after {_duration(muon)}, at 95% or above with {above} of {len(muon)} "
-        f"seeds; `fast_95`, with fewer epochs and without Muon, ends at {percent(cpu['fast_95'])}%."
+        f"`fast_94_gpu` ends at {percent(gpu[0])}% after {_duration(gpu[0])} of an {gpu[0][0].record.machine} (n = "
+        f"{len(gpu[0])}), `fast_95_gpu` at {percent(gpu[1])}% after {_duration(gpu[1])} (n = {len(gpu[1])}). On two "
+        f"{machine} cores `fast_93` ends at {percent(cpu['fast_93'])}% after {_duration(cpu['fast_93'])}, `fast` at "
+        f"{percent(cpu['fast'])}% after {_duration(cpu['fast'])}, and `fast_95_muon` at {percent(muon)}% after "
+        f"{_duration(muon)}, at 95% or above with {above} of {len(muon)} seeds; `fast_95`, with fewer epochs and "
+        f"without Muon, ends at {percent(cpu['fast_95'])}%."
     )
 
 
 def final(study: Study) -> str:
-    """Say how far the final model gets, and what its history shows."""
-    runs = study["final"]
+    """Say how far the final model gets, and what it owes to its teachers."""
+    runs, labels = study["final"], test_labels()
+    averaged = with_interval([accuracy(mirrored(run), labels) for run in runs])
+    text = (
+        f"`final` ends at {percent(runs)}% (n = {len(runs)}) after {_duration(runs)} of an {runs[0].record.machine}, "
+        f"{_against_best(runs)}, and at {averaged}% if each image is averaged with its mirror image."
+    )
+    taught, untaught = (study.validated[EXPERIMENTS[f"search_cutmix{end}"]] for end in ("_taught", ""))
+    if study.teachers and taught and untaught:
+        text += (
+            f" Its {len(study.teachers)} teachers, which all seeds share, take {_duration(study.teachers)} each. They "
+            "are worth most of what was tried: with such teachers the calibrated loss on the validation split is "
+            f"{_loss(taught):.4f}, without them {_loss(untaught):.4f}."
+        )
+    return text
+
+
+def final_wide(study: Study) -> str:
+    """Say how the recipe before the final one overfits."""
+    runs = study["final_wide"]
     history = runs[0].history
     least, best = min(history, key=lambda each: each.test_loss), max(history, key=lambda each: each.test_accuracy)
-    averaged = with_interval([accuracy(mirrored(run), test_labels()) for run in runs])
     return (
-        f"`final` ends at {percent(runs)}% (n = {len(runs)}) after {_duration(runs)} of an {runs[0].record.machine}, "
-        f"{_against_best(runs)}, and at {averaged}% if each image is averaged with its mirror image. Seed "
-        f"{runs[0].seed} learns its training images by heart: after epoch {least.epoch} its test loss rises from "
-        f"{least.test_loss:.3f} to {history[-1].test_loss:.3f} and its test accuracy falls from "
+        f"`final_wide` ends at {percent(runs)}% (n = {len(runs)}) after {_duration(runs)} of an "
+        f"{runs[0].record.machine}. It learns its training images by heart: after epoch {least.epoch} its test loss "
+        f"rises from {least.test_loss:.3f} to {history[-1].test_loss:.3f} and its test accuracy falls from "
         f"{best.test_accuracy:.2f}% (epoch {best.epoch}) to {history[-1].test_accuracy:.2f}%, while the accuracy on "
         f"training images, moved and mixed as they are, rises from {least.train_accuracy:.1f} to "
         f"{history[-1].train_accuracy:.1f}%."
@@ -183,6 +203,10 @@ def _mean(runs: list[Run], epoch: int = 0) -> float:
     return fmean(run.history[epoch - 1].test_accuracy for run in runs)
 
 
+def _loss(runs: list[Run]) -> float:
+    return fmean(calibrated_loss(run, validation_labels()) for run in runs)
+
+
 def _epochs(runs: list[Run], threshold: float, epochs: int | None = None) -> list[int]:
     """List the epochs after which runs pass a threshold in percent, those left out that do not."""
     found = (epochs_to([each.test_accuracy for each in run.history[:epochs]], threshold) for run in runs)
@@ -202,6 +226,6 @@ def _counts(numbers: list[int]) -> str:
     return " to ".join(map(str, sorted({min(numbers), max(numbers)})))
 
 
-def _duration(runs: list[Run]) -> str:
+def _duration(runs: Sequence[Run]) -> str:
     seconds = fmean(run.train_seconds for run in runs)
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -11,7 +11,7 @@ from fashion import gallery, plotting
 from fashion.augment import compose
 from fashion.data import CLASSES, Dataset, load_data
 from fashion.experiments import LEARNING_RATE_EPOCHS
-from fashion.recipes import Choice
+from fashion.recipes import Choice, Experiment
 from fashion.runs.record import Run
 from fashion.study.loading import Study, test_images, test_labels
 from fashion.study.mistakes import confusion, missed, votes
@@ -60,9 +60,9 @@ def draw_missed(study: Study, number: int = 20) -> Figure:
 
 
 def draw_times(study: Study) -> Figure:
-    """Draw the accuracy of the fast recipes against their training time, beside what others report."""
+    """Draw the accuracy of the fast and final recipes against their training time, beside what others report."""
     groups: dict[str, list[Run]] = {}
-    for experiment, runs in study.fast:
+    for experiment, runs in _timed(study):
         groups.setdefault(experiment.name, []).extend(runs)
     return plotting.accuracy_against_time(groups, PUBLISHED)
 
@@ -75,6 +75,10 @@ def draw_augmented(names: Sequence[Choice], number: int = 6) -> Figure:
     for title, chosen in {**{choice_in_words(name): [name] for name in names}, "all": names}.items():
         rows[title] = compose(chosen)(first, torch.Generator().manual_seed(0))
     return gallery.augmented(rows)
+
+
+def _timed(study: Study) -> list[tuple[Experiment, list[Run]]]:
+    return [*study.fast, *((each, runs) for each, runs in study.group("final").items() if runs)]
 
 
 def _all(groups: Mapping[object, list[Run]]) -> list[Run]:
@@ -92,6 +96,6 @@ FIGURES: dict[str, tuple[Callable[[Study], Figure], Callable[[Study], list[Run]]
     "confusion": (draw_confusion, lambda study: _all(study.group("published"))),
     "classes": (draw_classes, lambda study: study.learner_runs),
     "missed": (draw_missed, lambda study: study.learner_runs),
-    "times": (draw_times, lambda study: [run for _, runs in study.fast for run in runs]),
+    "times": (draw_times, lambda study: [run for _, runs in _timed(study) for run in runs]),
     "fast_confusion": (partial(draw_confusion, name="fast"), lambda study: study["fast"]),
 }

@@ -1,6 +1,6 @@
 """The recorded runs of the study and the images they were evaluated on: the one module of this room that loads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,8 @@ from fashion.settings import MODEL_LOGS
 
 Groups = Mapping[Experiment, list[Run]]
 
+_FOUND_BY_TRIAL = ("fast_94_gpu", "fast_95_gpu")
+
 
 @dataclass(frozen=True)
 class Study:
@@ -23,11 +25,13 @@ class Study:
         tested: evaluated on the test set.
         validated: evaluated on the validation split.
         on_gpu: the fast recipes as a GPU repeated them, evaluated on the test set.
+        teachers: of `final`, each evaluated on the part of the training images that it labels.
     """
 
     tested: Groups
     validated: Groups
     on_gpu: Groups
+    teachers: Sequence[Run] = ()
 
     def __getitem__(self, name: str) -> list[Run]:
         """Return the runs of an experiment on the test set."""
@@ -67,6 +71,13 @@ class Study:
         return {"`fast`": self.validated[EXPERIMENTS["fast"]], **changed}
 
     @property
+    def trials(self) -> Groups:
+        """The validation runs of what was tried for the final model and for a GPU."""
+        tried = [each for each in EXPERIMENTS.values() if each.group == "search"]
+        tried += [EXPERIMENTS[name] for name in _FOUND_BY_TRIAL]
+        return {each: self.validated[each] for each in tried if self.validated[each]}
+
+    @property
     def best(self) -> Experiment:
         """The experiment of the published study with the highest mean accuracy in our record."""
         groups = self.group("published")
@@ -80,7 +91,14 @@ def load_study(logs: Path | str = MODEL_LOGS) -> Study:
         {each: recorded(each, logs) for each in experiments},
         {each: recorded(each, logs, validation=True) for each in experiments},
         {each: recorded(each, Path(logs) / "gpu") for each in experiments if each.group == "fast"},
+        _teachers(EXPERIMENTS["final"], Path(logs) / "teachers"),
     )
+
+
+def _teachers(taught: Experiment, logs: Path) -> list[Run]:
+    name, parts, _ = taught.teacher
+    places = (logs / f"{part + 1}_of_{parts}" for part in range(parts))
+    return [run for place in places for run in recorded(EXPERIMENTS[name], place, validation=True)]
 
 
 def runs_of(name: str, retrain: bool = False, validation: bool = False) -> list[Run]:

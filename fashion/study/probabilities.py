@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 
+from fashion.estimates import temperature
 from fashion.runs.record import Run
 
 
@@ -28,6 +29,16 @@ def ensemble(runs: Sequence[Run]) -> np.ndarray:
 def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return how many images get the right class, in percent: probabilities of shape (N, 10), classes of shape (N,)."""
     return 100 * float(np.mean(probabilities.argmax(axis=1) == labels))
+
+
+def calibrated_loss(run: Run, labels: np.ndarray) -> float:
+    """Return the mean cross entropy of a run's outputs for images as they are, at the temperature that is best for it.
+
+    `labels` are the actual classes of the images, shape (N,).
+    """
+    outputs = run.outputs[0].astype(np.float64)
+    outputs /= temperature(outputs, labels)
+    return float(-log_softmax(outputs, axis=1)[np.arange(len(labels)), labels].mean())
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 10) -> pd.DataFrame:

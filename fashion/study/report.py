@@ -20,6 +20,7 @@ from fashion.study.loading import Study, load_study, test_labels, validation_lab
 from fashion.study.mistakes import confusion, most_confused
 
 README = ROOT / "README.md"
+_FINAL = ("final_wide", "final", "final_teacher")
 _RATES = {"v1_5_5": "No BN", "v1_5_5_BN": "BN", "v1_5_5_lrx2": "lrx2", "v1_5_5_lrx4": "lrx4", "v1_5_5_lrx8": "lrx8"}
 
 
@@ -77,12 +78,15 @@ BLOCKS: dict[str, Callable[[Study], str]] = {
     "variants": partial(_results, group="variants"),
     "missed": answers.missed_by_all,
     "resnet18": partial(_model, name="resnet18", answer=answers.resnet18, notebook="05_resnet18"),
-    "times": lambda study: tables.markdown(tables.times(study.fast, test_labels()).drop(columns="network")),
+    "times": lambda study: tables.markdown(tables.times(study.group("fast").items(), test_labels()).drop(columns="network")),
     "fast recipes": lambda study: tables.markdown(tables.recipes(study.group("fast"))),
     "fast": partial(_model, name="fast", answer=answers.fast, notebook="06_fast_model"),
     "ablations": lambda study: tables.markdown(tables.ablations(study.ablations, validation_labels())),
     "confused": lambda study: tables.markdown(most_confused(confusion(test_labels(), study["fast"]))),
     "final": partial(_model, name="final", answer=answers.final, notebook="07_final_model"),
+    "final recipes": lambda study: tables.markdown(tables.recipes([EXPERIMENTS[name] for name in _FINAL])),
+    "final wide": answers.final_wide,
+    "trials": lambda study: tables.markdown(tables.trials(study.trials, validation_labels())),
     "leaderboard": lambda study: tables.markdown(leaderboard(study.tested)),
     "claims": lambda _: tables.markdown(claims()),
 }

@@ -9,7 +9,7 @@ import pandas as pd
 from fashion.estimates import McNemar, epochs_to, mcnemar
 from fashion.experiments import Experiment
 from fashion.runs.record import Run, short_name
-from fashion.study.probabilities import accuracy, ensemble, mirrored
+from fashion.study.probabilities import accuracy, calibrated_loss, ensemble, mirrored
 from fashion.study.writing import choice_in_words, one_more, percent, with_interval
 
 
@@ -153,6 +153,32 @@ def ablations(groups: Mapping[str, list[Run]], labels: np.ndarray) -> pd.DataFra
     )
 
 
+def trials(groups: Mapping[Experiment, list[Run]], labels: np.ndarray) -> pd.DataFrame:
+    """Tabulate what was tried on the validation split, one row each: how it differs from the first, and what it gained.
+
+    Accuracies in percent, of images as they are and averaged with their mirror images; the loss is the cross entropy at
+    the best temperature; seconds are of training, without teachers. Means over n seeds; `labels` are the actual classes
+    of the images of the validation split, shape (N,).
+    """
+    base = next(iter(groups)).recipe
+    return pd.DataFrame(
+        {
+            "trial": experiment.name,
+            "what differs": "; ".join(
+                f"{name.replace('_', ' ')} {_setting(name, value)}"
+                for name, value in experiment.recipe.items()
+                if value != base[name]
+            ),
+            "validation": percent(runs),
+            "with mirror images": with_interval([accuracy(mirrored(run), labels) for run in runs]),
+            "loss": f"{fmean(calibrated_loss(run, labels) for run in runs):.4f}",
+            "seconds": f"{fmean(run.train_seconds for run in runs):.1f}",
+            "n": len(runs),
+        }
+        for experiment, runs in groups.items()
+    )
+
+
 def machines(runs: Iterable[Run]) -> str:
     """Explain the short names of the machines that runs ran on: "Xeon: Intel(R) Xeon(R) Processor (AMX), 2 threads"."""
     found: dict[str, dict[str, None]] = {}
@@ -186,6 +212,8 @@ def _seconds(machines: dict[str, list[float]]) -> str:
 
 def _setting(name: str, value: object) -> str:
     """Write a setting of a recipe: `flip, cutout 8`."""
+    if name == "teacher":
+        return choice_in_words(value) or "none"
     if isinstance(value, tuple) and name != "optimiser":
         return ", ".join(map(choice_in_words, value)) or "none"
     return choice_in_words(value) if name == "optimiser" else str(value)

@@ -9,6 +9,7 @@ import torch
 from helpers import LEARNER, outcome, seed_folder
 
 from fashion import EXPERIMENTS, Experiment, FashionError, recorded, run, settings, split
+from fashion.data import parted
 from fashion.hardware.placement import instructions
 from fashion.runs.record import Provenance, Record, read_run
 from fashion.runs.refusals import FULL
@@ -172,6 +173,16 @@ def test_every_committed_record_is_of_its_experiment(logs):
         if logs == EQUIVALENCE:  # whose runs of ResNet-18 are shorter
             expected = replace(expected, epochs=found.epochs)
         assert expected.differences(found) == [], path
+
+
+@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize(("name", "folder"), [("final_teacher", ""), ("search_teacher", "validation")])
+def test_every_committed_teacher_was_evaluated_on_images_that_it_had_not_seen(full, name, folder, part):
+    train = split(full[0])[0] if folder else full[0]
+    _, unseen = parted(train, first=part, every=3)
+    (found,) = recorded(EXPERIMENTS[name], MODEL_LOGS / folder / "teachers" / f"{part + 1}_of_3", validation=True)
+    assert found.seed == part and found.record.train_images == 2 * len(unseen.labels)
+    assert 100 * np.mean(found.predictions == unseen.labels.numpy()) == pytest.approx(found.accuracy, abs=1e-6)
 
 
 @pytest.mark.parametrize(("logs", "validation"), [(MODEL_LOGS, False), (MODEL_LOGS, True), (MODEL_LOGS / "gpu", False)])

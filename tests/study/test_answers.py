@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from made_up import H200, XEON, a_run, a_study, ending_at, runs_of
 
-from fashion import EXPERIMENTS
+from fashion import study
 from fashion.settings import ROOT
-from fashion.study import answers, load_study
+from fashion.study import answers, load_study, probabilities
 
 PUBLIC = [each for name, each in vars(answers).items()
           if isfunction(each) and each.__module__ == answers.__name__ and not name.startswith("_")]  # fmt: skip
@@ -33,9 +33,10 @@ def test_the_findings_are_computed():
                 "resnet18_scratch": ending_at(89.0, 89.5, 90.0),
                 "fast": ending_at(94.1, 94.3, hardware=XEON, train_seconds=130.0),
                 "fast_95_muon": ending_at(95.04, train_seconds=1080.0),
+                "fast_94_gpu": ending_at(94.4, hardware=H200, train_seconds=2.14),
+                "fast_95_gpu": ending_at(95.1, hardware=H200, train_seconds=8.61),
                 "final": ending_at(96.5),
             },
-            on_gpu={"fast": ending_at(94.0, hardware=H200, train_seconds=5.14)},
         )
     )
     for line, expected in zip(
@@ -45,7 +46,11 @@ def test_the_findings_are_computed():
             ("86.5%, not 47.6%",),
             ("89.0 to 92.4% with batch normalisation, 10.0 to 77.5% without",),
             ("1.50 ± 1.24 points", "91.0%, not 89.5%"),  # t(2) * 0.5 / sqrt(3)
-            ("94.2% takes 2 min** of two Xeon cores", "95.0% 18 min", "an H200 takes 5.1 s to 94.0%"),
+            (
+                "94.2% takes 2 min** of two Xeon cores",
+                "95.0% 18 min",
+                "an H200 takes 2.1 s to 94.4% and 8.6 s to 95.1%",
+            ),
             ("96.5%** (n = 1)", "above the 96.41%"),
         ),
         strict=True,
@@ -157,26 +162,43 @@ def test_the_fast_recipes_come_with_their_seconds():
                 "fast": ending_at(94.0, train_seconds=181.0),
                 "fast_95": ending_at(94.9, train_seconds=5000.0),
                 "fast_95_muon": ending_at(94.9, 95.0, 95.3, train_seconds=1080.0),
+                "fast_94_gpu": ending_at(94.4, 94.6, hardware=H200, train_seconds=2.14),
+                "fast_95_gpu": ending_at(95.1, hardware=H200, train_seconds=8.61),
             },
-            on_gpu={"fast": ending_at(94.1, hardware=H200, train_seconds=5.14)},
         )
     )
-    assert "93.50% after 53 s" in text and "94.00% after 3 min, or 5.1 s of" in text
+    assert "94.50% after 2.1 s of an H200 (n = 2)" in text and "95.10% after 8.6 s (n = 1)" in text
+    assert "93.50% after 53 s" in text and "94.00% after 3 min, and" in text
     assert "95.07 ± 0.52% after 18 min, at 95% or above with 2 of 3 seeds" in text and "ends at 94.90%" in text
 
 
-def test_the_final_model_is_followed_past_its_best_epoch(monkeypatch):
+def test_the_final_model_comes_with_its_teachers(monkeypatch):
     monkeypatch.setattr(answers, "test_labels", lambda: np.array([0, 1]))
+    monkeypatch.setattr(answers, "validation_labels", lambda: np.array([0, 0]))
     outputs = np.zeros((2, 2, 10), np.float16)
     outputs[0, [0, 1], [0, 1]] = 1  # both right as they are
     outputs[1, [0, 1], [0, 2]] = 3  # the second one surely wrong in the mirror
-    first, second = runs_of([95.0, 96.0, 95.5], [96.0, 96.0, 96.7], outputs=outputs)
+    runs = runs_of([95.0, 96.0, 95.5], [96.0, 96.0, 96.7], outputs=outputs, hardware=H200, train_seconds=20.0)
+    text = answers.final(a_study({"final": runs}))
+    assert "ends at 96.10% (n = 2) after 60 s of an H200, below the 96.41%" in text
+    assert "at 50.00% if each image is averaged" in text and "teachers" not in text
+
+    even, worse = np.full((2, 2, 10), -20, np.float16), np.full((2, 2, 10), -20, np.float16)
+    even[:, :, :2], worse[:, :, :3] = 0, 0  # a half, and a third, of the probability for the class that is right
+    tried = {"search_cutmix_taught": [a_run(95.0, outputs=even)], "search_cutmix": [a_run(95.0, outputs=worse)]}
+    made = replace(a_study({"final": runs}, tried), teachers=ending_at(95.0, 95.0, train_seconds=14.0))
+    text = answers.final(made)
+    assert "Its 2 teachers, which all seeds share, take 14 s each." in text
+    assert "is 0.6931, without them 1.0986." in text
+
+
+def test_the_recipe_before_the_final_one_is_followed_past_its_best_epoch():
+    (run,) = runs_of([95.0, 96.0, 95.5])
     losses, trained = (0.2, 0.22, 0.25), (80.0, 90.0, 99.0)
-    epochs = zip(first.history, losses, trained, strict=True)
-    first = replace(first, history=[e._replace(test_loss=loss, train_accuracy=t) for e, loss, t in epochs])
-    text = answers.final(a_study({"final": [first, second]}))
-    assert "ends at 96.10% (n = 2) after" in text and ", below the 96.41%" in text
-    assert "at 50.00% if each image is averaged" in text
+    epochs = zip(run.history, losses, trained, strict=True)
+    run = replace(run, history=[e._replace(test_loss=loss, train_accuracy=t) for e, loss, t in epochs])
+    text = answers.final_wide(a_study({"final_wide": [run]}))
+    assert "ends at 95.50% (n = 1) after" in text
     assert "after epoch 1 its test loss rises from 0.200 to 0.250" in text
     assert "falls from 96.00% (epoch 2) to 95.50%" in text and "rises from 80.0 to 99.0%" in text
 
@@ -209,8 +231,18 @@ def test_what_the_sentences_take_for_granted_holds_in_the_record(record):
     assert np.mean(ends("fast_95")) < 95 < np.mean(ends("fast_95_muon"))
     for name in ("resnet18", "resnet18_scratch"):
         assert all(run.history[-1].train_accuracy > run.accuracy + 2 for run in record[name])
-    history = record["final"][0].history
-    assert history[-1].test_loss > min(each.test_loss for each in history)
-    assert {run.record.machine for run in record.on_gpu[EXPERIMENTS["fast"]]} == {"H200"}
+    (wide,), final = record["final_wide"], record["final"]
+    assert wide.history[-1].test_loss > min(each.test_loss for each in wide.history)
+    assert all(run.history[-1].test_loss == min(each.test_loss for each in run.history) for run in final)
+    assert max(ends("final_wide")) < min(ends("final"))
+    losses = {
+        each.name: probabilities.calibrated_loss(*runs, study.validation_labels())
+        for each, runs in record.trials.items()
+    }
+    taught = [loss for name, loss in losses.items() if name.endswith("_taught")]
+    others = [loss for name, loss in losses.items() if not name.endswith("_taught")]
+    assert max(taught) < 0.8 * losses["search_cutmix"] and max(taught) < min(others)
+    assert losses["fast_94_gpu"] < min(losses["search_64_8"], losses["search_128_5"])
+    assert losses["fast_95_gpu"] < min(losses[f"search_{name}"] for name in ("64_3_24", "128_3_12", "64_3_30"))
     for name in ("fast_93", "fast", "fast_95_muon"):
         assert all(run.record.provenance.hardware.endswith("2 threads") for run in record[name])

@@ -22,7 +22,9 @@ def test_a_study_has_its_groups_in_the_order_of_the_experiments():
         "v1": 1, "v1_5_5": 0, "v1_5_5_BN": 0, "v1_5_5_lrx2": 2, "v1_5_5_lrx4": 0, "v1_5_5_lrx8": 0, "resnet18": 0,
     }  # fmt: skip
     assert list(published) == ["v1", "v1_5_5", "v1_5_5_BN", "v1_5_5_lrx2", "v1_5_5_lrx4", "v1_5_5_lrx8", "resnet18"]
-    assert names(made.group("fast", "final")) == ["fast_93", "fast", "fast_95", "fast_95_muon", "final"]
+    assert names(made.group("fast", "final")) == [
+        "fast_93", "fast", "fast_95", "fast_95_muon", "fast_94_gpu", "fast_95_gpu", "final_wide", "final",
+    ]  # fmt: skip
     assert made["v1_5_5_lrx2"] == made.tested[EXPERIMENTS["v1_5_5_lrx2"]]
     with pytest.raises(KeyError, match="v2"):
         made["v2"]
@@ -73,8 +75,13 @@ def test_every_ablation_changes_what_it_says():
         assert EXPERIMENTS[ablation(title)] == replace(EXPERIMENTS["fast"], **change) != EXPERIMENTS["fast"]
 
 
-def test_the_record_is_loaded_from_its_three_folders(tmp_path):
-    v1, fast = EXPERIMENTS["v1"], EXPERIMENTS["fast_93"]
+def test_what_was_tried_begins_with_what_the_rest_differs_from():
+    tried = {name: ending_at(95.0) for name in ("fast_95_gpu", "search_erase", "search", "fast")}
+    assert names(a_study({"search": ending_at(94.0)}, tried).trials) == ["search", "search_erase", "fast_95_gpu"]
+
+
+def test_the_record_is_loaded_from_its_folders(tmp_path):
+    v1, fast, teacher = EXPERIMENTS["v1"], EXPERIMENTS["fast_93"], EXPERIMENTS["final_teacher"]
     shorter = replace(v1, epochs=2, published=None)
     for folder, validation, run in (
         (tmp_path, False, a_run(*[10.0] * 5, seed=1, experiment=v1)),
@@ -82,6 +89,8 @@ def test_the_record_is_loaded_from_its_three_folders(tmp_path):
         (tmp_path, True, a_run(*[12.0] * 5, experiment=v1, evaluated_on="validation")),
         (tmp_path / "gpu", False, a_run(*[93.0] * 5, experiment=fast)),
         (tmp_path / "gpu", False, a_run(*[13.0] * 5, experiment=v1)),
+        (tmp_path / "teachers" / "3_of_3", True, a_run(*[94.0] * teacher.epochs, seed=2, experiment=teacher)),
+        (tmp_path / "teachers" / "1_of_2", True, a_run(*[90.0] * teacher.epochs, seed=0, experiment=teacher)),
     ):
         place = experiment_folder(run.record.experiment, folder, validation) / f"seed_{run.seed}"
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -90,6 +99,7 @@ def test_the_record_is_loaded_from_its_three_folders(tmp_path):
     found = [{each.name: [run.accuracy for run in runs] for each, runs in part.items() if runs}
              for part in (loaded.tested, loaded.validated, loaded.on_gpu)]  # fmt: skip
     assert found == [{"v1": [10.0]}, {"v1": [12.0]}, {"fast_93": [93.0]}]
+    assert [run.accuracy for run in loaded.teachers] == [94.0]  # of three parts, as `final` says
 
 
 def test_runs_are_loaded_and_on_request_trained_first(monkeypatch):

@@ -35,6 +35,17 @@ def test_a_run_without_outputs_has_no_probabilities():
         p.mirrored(a_run(seed=3))
 
 
+def test_the_calibrated_loss_is_that_at_the_best_temperature():
+    outputs = np.zeros((2, 4, 10), dtype=np.float16)
+    outputs[0, :, 2:] = -100
+    outputs[0, :, 0] = 8  # much too sure of what is right three times of four
+    labels = np.array([0, 0, 0, 1])
+    loss = p.calibrated_loss(a_run(outputs=outputs), labels)
+    assert loss == pytest.approx(-(3 * np.log(3 / 4) + np.log(1 / 4)) / 4, abs=1e-3)
+    outputs[1] = 5  # what it says of mirror images does not count
+    assert p.calibrated_loss(a_run(outputs=outputs), labels) == loss
+
+
 def test_accuracy_counts_the_most_likely_class():
     assert p.accuracy(sure([0, 1, 2, 3], 0.6), np.array([0, 1, 2, 4])) == 75
 

@@ -174,6 +174,27 @@ def test_seconds_of_different_hardware_are_not_averaged():
     ]
 
 
+def test_trials_say_how_they_differ_from_the_first():
+    search, taught = EXPERIMENTS["search"], EXPERIMENTS["search_cutmix_taught"]
+    outputs = np.full((2, 2, 10), -20, np.float16)
+    outputs[:, :, :2] = 0  # two classes are as likely
+    runs = [a_run(94.0, outputs=outputs, train_seconds=3.0), a_run(95.0, seed=1, outputs=outputs, train_seconds=5.0)]
+    table = tables.trials({search: runs, taught: runs[:1]}, np.array([0, 0]))
+    same = {"with mirror images": "100.00", "loss": "0.6931"}
+    augment, teacher = "augment alternate, translate 2, cutmix 0.5", "teacher search_teacher 3 0.5"
+    assert table.to_dict("records") == [
+        {"trial": "search", "what differs": "", "validation": "94.50", **same, "seconds": "4.0", "n": 2},
+        {
+            "trial": "search_cutmix_taught",
+            "what differs": f"label smoothing 0.0; {augment}; {teacher}",
+            "validation": "94.00",
+            **same,
+            "seconds": "3.0",
+            "n": 1,
+        },
+    ]
+
+
 def test_ablations_are_compared_on_the_same_seeds():
     labels = np.arange(6)
     base = [
