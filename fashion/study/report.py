@@ -51,6 +51,10 @@ def _model(study: Study, name: str, answer: Callable[[Study], str], notebook: st
     return text + (f"{_curve_table(study, {name: ''})}\n\n" if curves else "") + "</details>"
 
 
+def _times(study: Study) -> str:
+    return tables.markdown(tables.times(study.group("fast").items(), test_labels()).drop(columns="network"))
+
+
 def _curve_table(study: Study, titles: Mapping[str, str]) -> str:
     """Set accuracy and loss curves side by side, a row for each experiment, with its title where it has one."""
     rows = []
@@ -78,7 +82,7 @@ BLOCKS: dict[str, Callable[[Study], str]] = {
     "variants": partial(_results, group="variants"),
     "missed": answers.missed_by_all,
     "resnet18": partial(_model, name="resnet18", answer=answers.resnet18, notebook="05_resnet18"),
-    "times": lambda study: tables.markdown(tables.times(study.group("fast").items(), test_labels()).drop(columns="network")),
+    "times": _times,
     "fast recipes": lambda study: tables.markdown(tables.recipes(study.group("fast"))),
     "fast": partial(_model, name="fast", answer=answers.fast, notebook="06_fast_model"),
     "ablations": lambda study: tables.markdown(tables.ablations(study.ablations, validation_labels())),
