@@ -1,10 +1,17 @@
 """The command `fashion`, and `python -m fashion`."""
 
+import os
+import signal
 import sys
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; Ctrl-C says one line, also while something is still being imported."""
+    """Run the command line; Ctrl-C says one line, also while something is still being imported.
+
+    SIGTERM, which schedulers send before they kill, ends it with exit code 143; the last checkpoint is whole.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    os.environ["MPLBACKEND"] = "agg"  # figures are files here, whatever a notebook that calls this command has set
     try:
         from fashion.cli import run_command_line
 

@@ -46,6 +46,8 @@ def run_command_line(arguments: list[str] | None = None) -> int:
         return _complain(error.format_message(), 2)
     except FloatingPointError as error:
         return _complain(f"training failed at {error}", 1)
+    except OSError as error:
+        return _complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
     except typer.Abort:
         code = 130
     if code == 130:  # how newer typers pass an interrupt on
@@ -58,7 +60,7 @@ def list_command(
     logs: Annotated[Path, typer.Option(help=f"{_RUNS_FOLDER}.", show_default="model_logs")] = MODEL_LOGS,
 ) -> None:
     """List every experiment and every recorded run: model, recipe, seeds, and mean accuracy in percent."""
-    from fashion.runs.record import read_runs
+    from fashion.runs.record import failures, read_runs
     from fashion.study.writing import in_words, percent, seed_list
 
     if not logs.is_dir():
@@ -78,6 +80,8 @@ def list_command(
         }
         for experiment, (tested, validated) in found.items()
     )
+    for line in failures(logs):
+        typer.echo(f"failed: {line}")
 
 
 @app.command("run")
@@ -104,12 +108,10 @@ def run_command(
 ) -> None:
     """Train experiments, or load what is recorded of them, and compare them with the study's record.
 
-    An interrupted run continues from its last checkpoint when the same command is given again: on another machine, too,
-    if it has the folder checkpoints/.
+    An interrupted run continues from its last checkpoint, which lies beside its record, when the same command is given.
     """
     until = time.monotonic() + 60 * max_minutes
-    experiments = [_experiment(name, epochs) for name in dict.fromkeys(names)]
-    numbers = _numbers(seeds)
+    experiments, numbers = [_experiment(name, epochs) for name in dict.fromkeys(names)], _numbers(seeds)
 
     from fashion.data import load_data, split
     from fashion.figure_files import save_curves
@@ -122,8 +124,7 @@ def run_command(
     options = {"logs": logs, "data": split(train) if validation else (train, test), "validation": validation}
     options |= {"precision": precision, "compile_model": compile_model, "retrain": retrain}
     options["pace"] = Pace(checkpoint_every, until)
-    rows, figures = [], []
-    unit = "% of validation" if validation else "%"
+    rows, figures, unit = [], [], "% of validation" if validation else "%"
     parts = [numbers[first : first + together] for first in range(0, len(numbers), together)]
     end = (experiments[-1], parts[-1])
     for experiment in experiments:
@@ -230,8 +231,7 @@ def report_command(
 
     if check:
         report.check()
-        typer.echo("The README and all figures are as the records have them.")
-        return
+        return typer.echo("The README and all figures are as the records have them.")
     for path in report.write():
         typer.echo(path.relative_to(ROOT))
 

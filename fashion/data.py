@@ -1,6 +1,11 @@
 """Fashion-MNIST as tensors on the training device, and shuffled minibatches of them."""
 
+import contextlib
+import gzip
 import hashlib
+import os
+import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -47,16 +52,20 @@ def load_data(directory: Path | str | None = None, device: torch.device | str = 
     """
     root = Path(directory or data_directory()).expanduser()
     raw = root / "FashionMNIST" / "raw"
-    _check(raw, _UNPACKED_MD5, "delete it, and it is unpacked again from the .gz file beside it")
+    _unpack(raw)
+    made = [each for each in (raw, *raw.parents) if not each.exists()]
     try:
         train, test = (FashionMNIST(root, train=train, download=True) for train in (True, False))
     except (RuntimeError, OSError) as error:
+        for folder in made:  # by torchvision, for what it could not download
+            with contextlib.suppress(OSError):
+                folder.rmdir()
         _check(raw, dict(FashionMNIST.resources), "delete it and run again where there is a network")
         missing = [name for name, _ in FashionMNIST.resources if not (raw / name).is_file()]
         if missing:
             raise FashionError(
                 f"{raw / missing[0]} is missing and could not be downloaded: "
-                "put the published file there, or name a folder that has it with --data or FASHION_DATA"
+                "put the published file there, or name the folder that has FashionMNIST/raw with --data or FASHION_DATA"
             ) from error
         raise FashionError(f"{raw} could not be unpacked: {str(error).splitlines()[0]}") from error
     return _as_tensors(train, device), _as_tensors(test, device)
@@ -130,8 +139,37 @@ def _as_tensors(source: FashionMNIST, device: torch.device | str) -> Dataset:
     return Dataset(pixels.float().div_(255).sub_(0.5).div_(0.5), source.targets.to(device))
 
 
+def _unpack(raw: Path) -> None:
+    """Unpack the published files that are not unpacked yet, or not whole: beside, and then in one step to their place.
+
+    Raises:
+        FashionError: a file is damaged, or the folder cannot be written.
+    """
+    for name, md5 in _UNPACKED_MD5.items():
+        packed, path = raw / f"{name}.gz", raw / name
+        if not packed.is_file():
+            _check(raw, {name: md5}, "delete it and run again where there is a network")
+        elif not path.is_file() or _md5(path) != md5:
+            beside = raw / f".{name}.{os.getpid()}"
+            try:
+                with gzip.open(packed) as source, beside.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+                _check(beside.parent, {beside.name: md5}, f"{packed} is not the published file")
+                beside.replace(path)
+            except (OSError, EOFError, zlib.error) as error:
+                _check(raw, dict(FashionMNIST.resources), "delete it and run again where there is a network")
+                raise FashionError(f"{packed} could not be unpacked: {error}") from error
+            finally:
+                with contextlib.suppress(OSError):
+                    beside.unlink(missing_ok=True)
+
+
+def _md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
 def _check(folder: Path, checksums: dict[str, str], remedy: str) -> None:
     for name, md5 in checksums.items():
         path = folder / name
-        if path.is_file() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5:
+        if path.is_file() and _md5(path) != md5:
             raise FashionError(f"{path} is damaged (its MD5 is not the published one): {remedy}")

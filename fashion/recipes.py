@@ -1,8 +1,10 @@
 """What an experiment is: a recipe, as data, and what it chooses by name."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from inspect import signature
+from math import isfinite
 from typing import TypeVar
 
 from fashion.settings import FashionError
@@ -13,8 +15,21 @@ Choice = str | tuple
 _Entry = TypeVar("_Entry")
 
 
+def _plain(value: object) -> object:
+    """Turn numbers of other libraries into Python's: what is recorded is what is read again."""
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    if type(value).__module__ != "builtins" and getattr(value, "shape", None) == ():
+        return value.item()
+    return value
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _number(value: object) -> bool:
-    return isinstance(value, int | float)
+    return (_whole(value) or isinstance(value, float)) and isfinite(value)
 
 
 def _share(value: object) -> bool:
@@ -22,7 +37,13 @@ def _share(value: object) -> bool:
 
 
 def _choice(value: object) -> bool:
-    return isinstance(value, str) or (isinstance(value, tuple) and len(value) > 0 and isinstance(value[0], str))
+    if isinstance(value, str):
+        return True
+    return isinstance(value, tuple) and len(value) > 0 and isinstance(value[0], str) and all(map(_parameter, value[1:]))
+
+
+def _parameter(value: object) -> bool:
+    return isinstance(value, bool | str) or _number(value) or (isinstance(value, tuple) and all(map(_parameter, value)))
 
 
 def _teacher(value: object) -> bool:
@@ -31,16 +52,21 @@ def _teacher(value: object) -> bool:
     if not (isinstance(value, tuple) and len(value) == 3):
         return False
     name, parts, share = value
-    return isinstance(name, str) and isinstance(parts, int) and parts > 1 and _number(share) and 0 < share <= 1
+    return isinstance(name, str) and _whole(parts) and parts > 1 and _number(share) and 0 < share <= 1
 
 
 def _choices(value: object) -> bool:
     return isinstance(value, tuple) and all(map(_choice, value))
 
 
+_NAME = re.compile(r"[\w.+-]*\w[\w.+-]*")
+
 # What the fields of a recipe can be, and in words.
 _VALUES = (
-    (("epochs", "batch_size"), lambda value: isinstance(value, int) and value > 0, "a positive whole number"),
+    (("name",), lambda value: isinstance(value, str) and _NAME.fullmatch(value), "the name of a file"),
+    (("model", "pretrained", "schedule"), lambda value: isinstance(value, str), "a name"),
+    (("nesterov", "keep"), lambda value: isinstance(value, bool), "True or False"),
+    (("epochs", "batch_size"), lambda value: _whole(value) and value > 0, "a positive whole number"),
     (("lr",), lambda value: _number(value) and value > 0, "a positive number"),
     (("weight_decay",), lambda value: _number(value) and value >= 0, "a number from 0 on"),
     (("momentum", "label_smoothing", "averaging"), _share, "from 0 to below 1"),
@@ -106,6 +132,8 @@ class Experiment:
     published_stem: str = field(default="", compare=False)
 
     def __post_init__(self):
+        for each in fields(self):
+            object.__setattr__(self, each.name, _plain(getattr(self, each.name)))
         for names, allows, what in _VALUES:
             for name in names:
                 value = getattr(self, name)

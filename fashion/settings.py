@@ -14,7 +14,6 @@ ROOT = _CHECKOUT if (_CHECKOUT / "pyproject.toml").exists() else Path.cwd()
 
 MODEL_LOGS = ROOT / "model_logs"  # the study's record
 RUNS = ROOT / "runs"  # a user's own runs
-CHECKPOINTS = ROOT / "checkpoints"  # what interrupted runs continue from
 SHIPPED = Path(__file__).parent / "inference" / "fast.safetensors"  # the weights of a trained network
 
 
@@ -33,7 +32,7 @@ def data_directory() -> Path:
 
 def quick() -> bool:
     """Whether `FASHION_QUICK` asks for a rehearsal: runs see 256 images, and nothing is written into the project."""
-    return os.environ.get("FASHION_QUICK", "0") not in ("", "0")
+    return os.environ.get("FASHION_QUICK", "").lower() not in ("", "0", "false", "no", "off")
 
 
 def writable(path: Path) -> Path:

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from fashion import Dataset, load_data
-from fashion.runs import checkpoints as module
 
 
 @pytest.fixture(autouse=True)
@@ -12,14 +11,6 @@ def no_rehearsal(monkeypatch):
     """Tests see the package as a user does; those that rehearse say so."""
     monkeypatch.delenv("FASHION_QUICK", raising=False)
     monkeypatch.delenv("FASHION_DATA", raising=False)
-
-
-@pytest.fixture(autouse=True)
-def checkpoints(monkeypatch, tmp_path):
-    """Half-trained runs of the tests stay out of the project."""
-    folder = tmp_path / "checkpoints"
-    monkeypatch.setattr(module, "CHECKPOINTS", folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

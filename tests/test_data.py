@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -67,16 +69,31 @@ def test_a_damaged_file_is_named(copy, name, damage):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "altered"])
-def test_a_damaged_unpacked_file_is_named(copy, damage):
+@pytest.mark.parametrize("damage", ["truncated", "altered", "empty"])
+def test_a_damaged_unpacked_file_is_unpacked_again(copy, damage):
     load_data(copy.parents[1])
     path = copy / "t10k-labels-idx1-ubyte"
     content = path.read_bytes()
-    path.write_bytes(content[:-1] if damage == "truncated" else content[:-1] + b"\0")
+    path.write_bytes({"truncated": content[:-1], "altered": content[:-1] + b"\0", "empty": b""}[damage])
+    load_data(copy.parents[1])
+    assert path.read_bytes() == content
+    (copy / "t10k-labels-idx1-ubyte.gz").unlink()
+    path.write_bytes(content[:-1])  # with nothing to unpack it from
     with pytest.raises(FashionError, match=rf"{path.name} is damaged .*: delete it"):
         load_data(copy.parents[1])
-    path.unlink()
-    load_data(copy.parents[1])
+
+
+def test_a_folder_too_deep_stays_as_it_was(copy):
+    with pytest.raises(FashionError, match=r"name the folder that has FashionMNIST/raw with --data"):
+        load_data(copy.parent)
+    assert [path.name for path in copy.parent.iterdir()] == ["raw"]
+
+
+def test_several_processes_unpack_at_once(copy):
+    program = f"from fashion import load_data; load_data({str(copy.parents[1])!r})"
+    started = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) for _ in range(3)]
+    assert [each.communicate()[1] for each in started] == [b""] * 3
+    assert not [path for path in copy.iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.parametrize(("images", "batch"), [(60_000, 64), (128, 64), (1, 64), (130, 7), (5, 1)])

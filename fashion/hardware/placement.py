@@ -2,10 +2,12 @@
 
 import ctypes
 import platform
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
+from fashion.hardware.compilation import warm_up
 from fashion.hardware.convolutions import shorten, stack_single_channels, unfold_single_channels
 from fashion.settings import FashionError
 
@@ -51,19 +53,36 @@ def choose_precision(name: str, network: nn.Module, device: torch.device) -> str
 def place(network: nn.Module, device: torch.device, precision: str) -> nn.Module:
     """Put a network from the CPU on a device, in place, and let it compute there in the way that is fastest for it.
 
-    That is a memory layout and other forms of some convolutions, of the same outcome up to rounding; on a CPU, the
-    process also keeps the memory that it frees. A CUDA device computes what it computes again in the same way.
+    That is a memory layout and other forms of some convolutions, of the same outcome up to rounding, if a trial with
+    two images shows that the network bears them; on a CPU, the process also keeps the memory that it frees. A CUDA
+    device computes what it computes again in the same way.
 
     Returns:
         The network, or for "bf16" an `InBfloat16` around it. In "fp32" all stays in float32, but for convolutions on a
         CUDA device, for which PyTorch lets cuDNN round to TF32.
     """
     torch.backends.cudnn.deterministic = True  # the same seed gives the same history
+    if device.type == "cpu":
+        keep_freed_memory()
+    if _computes(_tuned(deepcopy(network), device, precision), device):
+        return _tuned(network, device, precision)
+    network.to(device)
+    return InBfloat16(network) if precision == "bf16" else network
+
+
+def _computes(network: nn.Module, device: torch.device) -> bool:
+    try:
+        warm_up(network, network, torch.zeros(2, 1, 28, 28, device=device))
+    except RuntimeError:  # it views what has another layout, or writes over what a hook keeps
+        return False
+    return True
+
+
+def _tuned(network: nn.Module, device: torch.device, precision: str) -> nn.Module:
     channels_last = device.type == "cuda"
     if device.type == "cuda":
         unfold_single_channels(network)
     if device.type == "cpu":
-        keep_freed_memory()
         stack_single_channels(network)
         channels_last = not shorten(network)
     network.to(device, memory_format=torch.channels_last if channels_last else torch.preserve_format)

@@ -10,8 +10,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fashion.data import Loader
 from fashion.history import Epoch
+from fashion.runs.files import flush, refusals_of_the_system, say
 from fashion.runs.record import Record
-from fashion.settings import CHECKPOINTS, ROOT, FashionError, writable
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,11 @@ class Checkpoint:
     loader: Loader
 
     def write(self, record: Record, history: list[Epoch]) -> None:
-        """Write the state after the last epoch of `history`, beside an older file and then over it."""
+        """Write the state after the last epoch of `history`, and keep the one that was written before.
+
+        Raises:
+            FashionError: it cannot be written; what was written before is whole.
+        """
         state = {
             "record": record.to_json(),
             "history": [list(epoch) for epoch in history],
@@ -37,8 +41,15 @@ class Checkpoint:
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
         }
         beside = self.path.with_suffix(".new")
-        torch.save(state, beside)
-        beside.replace(self.path)
+        with refusals_of_the_system(self.path):
+            try:
+                _save(state, beside)
+                if self.path.exists():
+                    self.path.replace(previous(self.path))
+                beside.replace(self.path)
+                flush(self.path.parent)
+            finally:
+                beside.unlink(missing_ok=True)
 
     def restore(self, saved: "Saved") -> None:
         """Put the parts and the generators back into the state that was saved."""
@@ -75,25 +86,51 @@ class Saved:
 
 
 def checkpoint_path(folder: Path) -> Path:
-    """Return where the checkpoint of a run belongs whose record belongs into a folder."""
-    place = folder.relative_to(ROOT if folder.is_relative_to(ROOT) else folder.anchor)
-    return writable(CHECKPOINTS / place.with_suffix(".pt"))
+    """Return where the checkpoint of a run lies: beside the folder of its record."""
+    return folder.with_name(f"{folder.name}.pt")
+
+
+def previous(path: Path) -> Path:
+    """Return where the checkpoint before that of a path lies."""
+    return path.with_suffix(".previous.pt")
+
+
+def remove_checkpoints(path: Path) -> None:
+    """Remove the checkpoint of a path and the one before."""
+    for each in (path, previous(path)):
+        each.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> Saved | None:
-    """Read what a checkpoint wrote to a file; None if there is no file.
+    """Read the last checkpoint that was written to a path and is whole; None if there is none.
 
-    Raises:
-        FashionError: the file is damaged.
+    One that is damaged is set aside, and the user is told.
     """
-    if not path.exists():
-        return None
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        history = [Epoch(*row) for row in state["history"]]
-        return Saved(Record.from_json(state["record"]), history, state["generators"], state["parts"])
-    except Exception as error:  # the unpickler trips over junk in many ways
-        raise FashionError(f"{path} is damaged: delete it to start the run afresh") from error
+    for each in (path, previous(path)):
+        try:
+            return _read(each)
+        except FileNotFoundError:
+            continue
+        except Exception as error:  # the unpickler trips over junk in many ways
+            aside = each.with_suffix(".damaged")
+            each.replace(aside)
+            say(f"{each} is damaged ({type(error).__name__}), and now called {aside.name}: the run goes on from before")
+    return None
+
+
+def _read(path: Path) -> Saved:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    history = [Epoch(*row) for row in state["history"]]
+    return Saved(Record.from_json(state["record"]), history, state["generators"], state["parts"])
+
+
+def _save(state: dict, path: Path) -> None:
+    with path.open("wb") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # as which it reports that a file took less than it was given
+            raise OSError(str(error).splitlines()[0]) from error
+    flush(path)
 
 
 def _restore_optimiser(optimiser: Optimizer, state: dict) -> None:

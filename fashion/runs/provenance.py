@@ -1,5 +1,6 @@
 """Where a run ran: hardware, versions, commit."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -69,4 +70,7 @@ def _git_commit() -> str | None:
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    # Without what would lead git to another repository than the one the code is in
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(["git", *arguments], cwd=ROOT, env=surroundings, capture_output=True, text=True, check=True)
+    return done.stdout.strip()

@@ -13,10 +13,11 @@ import numpy as np
 
 from fashion.experiments import Experiment
 from fashion.history import Epoch
+from fashion.runs.files import aside, replacing
 from fashion.settings import MODEL_LOGS, FashionError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -148,17 +149,16 @@ def read_run(folder: Path) -> Run | None:
     Raises:
         FashionError: its files are not whole.
     """
-    if not folder.exists() and _aside(folder).exists():
-        _aside(folder).rename(folder)  # `write_run` was killed between its two renames
+    place = folder
     if not folder.exists():
+        place = aside(folder)  # where it lies if `write_run` was killed between its two renames
+    if not place.exists():
         return None
     try:
-        record = Record.from_json(json.loads((folder / "run.json").read_text()))
-        with (folder / "history.csv").open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        history = [Epoch(int(row.pop("epoch")), **{name: float(value) for name, value in row.items()}) for row in rows]
-        predictions = np.fromfile(folder / "predictions.bin", dtype=np.uint8)
-        outputs = np.load(folder / "outputs.npy") if (folder / "outputs.npy").exists() else None
+        record = Record.from_json(json.loads((place / "run.json").read_text()))
+        history = _read_history(place)
+        predictions = np.fromfile(place / "predictions.bin", dtype=np.uint8)
+        outputs = np.load(place / "outputs.npy", allow_pickle=False) if (place / "outputs.npy").exists() else None
         if len(history) != record.experiment.epochs or len(predictions) != record.test_images:
             raise ValueError(f"{len(history)} epochs, {len(predictions)} predictions")
         if outputs is not None and outputs.shape[1] != record.test_images:
@@ -184,26 +184,74 @@ def recorded(experiment: Experiment, logs: Path | str = MODEL_LOGS, validation: 
 
 
 def write_run(run: Run, folder: Path, network: "nn.Module | None") -> None:
-    """Write all files of a run, or none: beside an older record, which they then replace."""
-    beside = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
-    table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows([Epoch._fields, *run.history])
-    (beside / "history.csv").write_text(table.getvalue())
-    (beside / "run.json").write_text(json.dumps(run.to_json(), indent=2) + "\n")
-    (beside / "predictions.bin").write_bytes(run.predictions.tobytes())
-    if run.outputs is not None:
-        np.save(beside / "outputs.npy", run.outputs)
-    if network:
-        from safetensors.torch import save_model
+    """Write all files of a run, or none: beside an older record, which they then replace.
 
-        save_model(network, str(beside / "weights.safetensors"), {"run": json.dumps(run.to_json())})
-    if folder.exists():
-        shutil.rmtree(_aside(folder), ignore_errors=True)
-        folder.rename(_aside(folder))
-    beside.rename(folder)
-    shutil.rmtree(_aside(folder), ignore_errors=True)
+    Raises:
+        FashionError: they cannot be written; an older record is whole.
+    """
+    with replacing(folder) as beside:
+        _write_history(run.history, beside)
+        (beside / "run.json").write_text(json.dumps(run.to_json(), indent=2) + "\n")
+        (beside / "predictions.bin").write_bytes(run.predictions.tobytes())
+        if run.outputs is not None:
+            np.save(beside / "outputs.npy", run.outputs)
+        if network:
+            from safetensors.torch import save_file
+
+            save_file(weights(network), beside / "weights.safetensors", {"run": json.dumps(run.to_json())})
+    shutil.rmtree(_failed(folder), ignore_errors=True)
+
+
+def weights(network: "nn.Module") -> "dict[str, Tensor]":
+    """Return copies of a network's weights, in its own names, as a file of them holds them.
+
+    Raises:
+        FashionError: its state is not of tensors alone.
+    """
+    state = network.state_dict()
+    if others := [name for name, value in state.items() if not hasattr(value, "contiguous")]:
+        raise FashionError(f"{type(network).__name__} has a state, {others[0]}, that is no tensor: say keep=False")
+    return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+
+
+def _failed(folder: Path) -> Path:
+    return folder.with_name(f"failed_{folder.name}")
+
+
+def write_failure(record: Record, history: list[Epoch], why: str, folder: Path) -> None:
+    """Write what there is of a run that failed beside the folder of its record, where no mean is taken over it.
+
+    Raises:
+        FashionError: it cannot be written.
+    """
+    with replacing(_failed(folder)) as beside:
+        _write_history(history, beside)
+        (beside / "run.json").write_text(json.dumps(record.to_json() | {"failed": why}, indent=2) + "\n")
+
+
+def failures(logs: Path | str) -> list[str]:
+    """Say which runs in a folder failed, a line each: "runs/model_v1_logs, seed 3: epoch 2, step 17: loss is nan"."""
+    found = sorted(path for place in ("", "validation/") for path in Path(logs).glob(f"{place}*_logs/failed_seed_*"))
+    return [f"{path.parent}, {path.name[7:].replace('_', ' ')}: {_why(path)}" for path in found]
+
+
+def _why(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / "run.json").read_text())["failed"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"its files are not whole ({error})"
+
+
+def _write_history(history: list[Epoch], folder: Path) -> None:
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([Epoch._fields, *history])
+    (folder / "history.csv").write_text(table.getvalue())
+
+
+def _read_history(folder: Path) -> list[Epoch]:
+    with (folder / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [Epoch(int(row.pop("epoch")), **{name: float(value) for name, value in row.items()}) for row in rows]
 
 
 # What a name alone meant before a recipe gave its parameters.
@@ -232,7 +280,3 @@ def short_name(hardware: str) -> str:
 def _tuple(value: object) -> object:
     """Turn JSON's lists into tuples, which can be compared and hashed."""
     return tuple(map(_tuple, value)) if isinstance(value, list) else value
-
-
-def _aside(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.old")

@@ -1,5 +1,6 @@
 """What is refused, so that no record holds another run than it says, and no mean is taken over runs that differ."""
 
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,11 +71,24 @@ def require_complete(request: Request, folder: Path) -> None:
 
 
 def require_committed(record: Record, folder: Path) -> None:
-    """Refuse a run in the study's record whose code is not committed."""
-    if _among_the_studys(folder) and "-dirty" in (record.provenance.git_commit or ""):
+    """Refuse a run in the study's record whose code is not committed, or of which git does not say that it is."""
+    commit = record.provenance.git_commit
+    if _among_the_studys(folder) and (commit is None or "-dirty" in commit):
+        why = "make sure that git can read this clone" if commit is None else "commit it"
         raise FashionError(
-            f"{MODEL_LOGS.name}/ takes runs of committed code only: commit it, or record this one elsewhere with --logs"
+            f"{MODEL_LOGS.name}/ takes runs of committed code only: {why}, or record this one elsewhere with --logs"
         )
+
+
+def require_readable(record: Record) -> None:
+    """Refuse a run whose record would be another one when it is read again."""
+    try:
+        again = Record.from_json(json.loads(json.dumps(record.to_json())))
+    except (TypeError, ValueError, KeyError) as error:
+        raise FashionError(f"{record.experiment.name} cannot be recorded: {error}") from error
+    if again != record:
+        differences = "; ".join(record.experiment.differences(again.experiment))
+        raise FashionError(f"{record.experiment.name} cannot be recorded: it would be read as {differences}")
 
 
 def require_writable(*folders: Path) -> None:

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from functools import partial
+from operator import index
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,9 +23,10 @@ from fashion.history import Epoch
 from fashion.models import build
 from fashion.optimisation import build_average, build_optimiser, build_scheduler
 from fashion.runs import refusals
-from fashion.runs.checkpoints import Checkpoint, Saved, checkpoint_path, read_checkpoint
+from fashion.runs.checkpoints import Checkpoint, Saved, checkpoint_path, read_checkpoint, remove_checkpoints
+from fashion.runs.files import held
 from fashion.runs.provenance import continued, provenance
-from fashion.runs.record import Record, Run, experiment_folder, read_run, write_run
+from fashion.runs.record import Record, Run, experiment_folder, read_run, weights, write_failure, write_run
 from fashion.runs.teaching import taught
 from fashion.settings import RUNS, FashionError, Paused, quick, writable
 from fashion.training import Phase, evaluation_step, fit, infer, training_step
@@ -64,7 +66,8 @@ def run(
 ) -> Run:
     """Train one experiment with one seed and record it; if it is recorded already, load it instead.
 
-    A run that was interrupted continues from its last checkpoint, on another machine too if `checkpoints/` is copied.
+    A run that was interrupted continues from its last checkpoint, on another machine too if that is copied: it lies
+    beside the folder of its record.
 
     Args:
         experiment: the recipe.
@@ -75,20 +78,22 @@ def run(
         validation: evaluate on images held out of the training images; by default `fashion.data.split` does that.
         precision: "fp32", "bf16", or "auto": whichever is recorded or begun, else whichever is faster.
         compile_model: train by kernels that are compiled for the network. A run that began so goes on so.
-        retrain: train even if the run is recorded, and replace the record.
+        retrain: train from the start, even if the run is recorded or begun, and replace the record.
         pace: how often to save it, and when to stop: after the epoch that is the last to end before `pace.until`, as
             far as the epoch before it tells; one epoch is trained at least.
         after_epoch: called with the history so far after each epoch.
         company: the other runs of the process, where `run_together` trains several.
 
     Raises:
-        FashionError: `fashion.runs.refusals` says why, a folder cannot be written, or there is no compiler.
+        FashionError: `fashion.runs.refusals` says why, a file cannot be written, another process trains the same run,
+            or there is no compiler.
         TypeError, ValueError: what is no experiment, or a seed below 0.
         FloatingPointError: a loss is not finite.
         Paused: the run is not at its end yet, and `pace.until` is near.
     """
     if not isinstance(experiment, Experiment):
         raise TypeError(f'a run takes an Experiment, such as EXPERIMENTS["v1"], not {experiment!r}')
+    seed = index(seed)
     if seed < 0:
         raise ValueError(f"a seed must be 0 or more, not {seed}")
     train, test = data or default_data(validation)
@@ -113,21 +118,26 @@ def run(
         return found
     folder = writable(folder)  # on a rehearsal, another: a record is shown, and nothing is written beside it
     refusals.require_same_images(request, folder)
-    path = checkpoint_path(folder)
-    refusals.require_writable(folder.parent, path.parent)
-    saved = read_checkpoint(path)
-    if saved:
-        refusals.require_same(request, saved.record, f"{path} is half of another run", "delete it to start afresh")
+    refusals.require_writable(folder.parent)
     if experiment.teacher:
         lesson = partial(run, validation=True, precision=precision, compile_model=compile_model, pace=pace)
         train = taught(train, experiment, Path(logs) / ("validation" if validation else "") / "teachers", lesson)
-    with alone:
-        torch.manual_seed(seed)
-        network = build(experiment.model, experiment.changes, "" if saved else experiment.pretrained)
-    with threads_for(train.images.device, is_wide(network)):
-        result, network = _train(request, network, (train, test), folder, saved, pace, after_epoch, company)
-    write_run(result, folder, network if experiment.keep else None)
-    path.unlink(missing_ok=True)  # another process may have finished the same run, and deleted it
+    with held(folder):
+        if not retrain and (found := read_run(folder)):  # another process has just ended it
+            return found
+        path = checkpoint_path(folder)
+        if retrain:
+            remove_checkpoints(path)
+        saved = read_checkpoint(path)
+        if saved:
+            refusals.require_same(request, saved.record, f"{path} is half of another run", "delete it to start afresh")
+        with alone:
+            torch.manual_seed(seed)
+            network = build(experiment.model, experiment.changes, "" if saved else experiment.pretrained)
+        with threads_for(train.images.device, is_wide(network)):
+            result, network = _train(request, network, (train, test), folder, saved, pace, after_epoch, company)
+        write_run(result, folder, network if experiment.keep else None)
+        remove_checkpoints(path)
     return result
 
 
@@ -156,11 +166,14 @@ def _train(
     device = train.images.device
     record = _record(request, network, device, saved, company.size)
     refusals.require_committed(record, folder)
+    if experiment.keep:
+        weights(network)  # which says whether they can be kept before they are trained
     with alone:  # since it may put the global generator back into the state in which it was
         placed = place(network, device, record.precision)  # the network itself, or what computes it in bfloat16
     optimiser = build_optimiser(experiment, placed, torch.bfloat16 if record.precision == "bf16" else torch.float32)
     train_loader = Loader(train, experiment.batch_size, seed=request.seed, augment=compose(experiment.augment))
     test_loader = Loader(test, experiment.batch_size)
+    refusals.require_readable(record)
     scheduler = build_scheduler(experiment, optimiser, experiment.epochs * len(train_loader))
     averaged = build_average(experiment, placed)
     tested = averaged or placed
@@ -191,7 +204,10 @@ def _train(
         if company.interrupted():
             raise KeyboardInterrupt
 
+    so_far = list(saved.history) if saved else []
+
     def save_and_tell(history: list[Epoch]) -> None:
+        so_far[:] = history
         stop = len(history) < experiment.epochs and pace.stops_after(history[-1])
         if stop or len(history) % pace.checkpoint_every == 0:
             checkpoint.write(record, history)
@@ -199,15 +215,19 @@ def _train(
         if stop:
             raise Paused(f"{title} stopped after epoch {len(history)} of {experiment.epochs}")
 
-    history = fit(
-        Phase(placed, train_loader, step),
-        Phase(tested, test_loader, test_step),
-        experiment.epochs,
-        history=saved.history if saved else (),
-        after_step=after_step,
-        after_epoch=save_and_tell,
-        title=title,
-    )
+    try:
+        history = fit(
+            Phase(placed, train_loader, step),
+            Phase(tested, test_loader, test_step),
+            experiment.epochs,
+            history=so_far,
+            after_step=after_step,
+            after_epoch=save_and_tell,
+            title=title,
+        )
+    except FloatingPointError as error:
+        write_failure(record, so_far, str(error), folder)
+        raise
     final = averaged.module if averaged else placed
     outputs = [infer(final, test_loader, mirrored) for mirrored in ((False, True) if experiment.keep else (False,))]
     predictions = outputs[0].argmax(dim=1).numpy().astype(np.uint8)

@@ -68,7 +68,7 @@ def run_together(
         futures = [pool.submit(train, seed, stream) for seed, stream in zip(seeds, streams, strict=True)]
         try:
             wait(futures)
-        except KeyboardInterrupt:  # which the main thread alone gets
+        except (KeyboardInterrupt, SystemExit):  # which the main thread alone gets
             interrupted.set()
             raise
     errors = [error for error in (future.exception() for future in futures) if error]

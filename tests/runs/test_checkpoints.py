@@ -6,9 +6,9 @@ from helpers import LEARNER
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW
 
-from fashion import Epoch, Loader
+from fashion import Epoch, FashionError, Loader
 from fashion.optimisation import Muon
-from fashion.runs.checkpoints import Checkpoint, _restore_optimiser, read_checkpoint
+from fashion.runs.checkpoints import Checkpoint, _restore_optimiser, previous, read_checkpoint
 from fashion.runs.record import Provenance, Record
 
 RECORD = Record(LEARNER, 0, "test", 150, 150, "fp32", False, Provenance("cpu", "a machine", {"torch": "2"}, None))
@@ -118,3 +118,61 @@ def test_steps_are_counted_on_the_device_if_graphs_are_recorded_there(capturable
     _restore_optimiser(optimiser, trained().state_dict())
     assert {each["step"].device.type for each in optimiser.state.values()} == {device}
     assert {each["exp_avg"].device.type for each in optimiser.state.values()} == {"meta"}
+
+
+@pytest.fixture
+def written(tmp_path, noise):
+    """A checkpoint after one epoch, and the one before it."""
+    network = nn.Linear(2, 1)
+    parts = {"model": network, "optimiser": SGD(network.parameters(), lr=0.1)}
+    checkpoint = Checkpoint(tmp_path / "seed_0.pt", parts, Loader(noise, seed=0))
+    checkpoint.write(RECORD, [])
+    checkpoint.write(RECORD, [Epoch(1, 0.5, 80.0, 0.25, 81.0, 3.0, 2.0)])
+    return checkpoint
+
+
+def test_two_checkpoints_are_kept(written):
+    assert [path.name for path in sorted(written.path.parent.iterdir())] == ["seed_0.previous.pt", "seed_0.pt"]
+    assert len(read_checkpoint(written.path).history) == 1
+    written.path.unlink()  # as if it was killed between two renames
+    assert read_checkpoint(written.path).history == []
+
+
+@pytest.mark.parametrize("junk", [b"", b"junk", "half", "other"])
+def test_a_damaged_checkpoint_is_set_aside_for_the_one_before(written, capsys, junk):
+    whole = written.path.read_bytes()
+    if junk == "other":
+        torch.save({"other": 1}, written.path)
+    else:
+        written.path.write_bytes(whole[: len(whole) // 2] if junk == "half" else junk)
+    assert read_checkpoint(written.path).history == []
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "seed_0.pt is damaged" in line and "now called seed_0.damaged" in line
+    assert not written.path.exists() and written.path.with_suffix(".damaged").exists()
+    previous(written.path).write_bytes(b"junk")
+    assert read_checkpoint(written.path) is None
+
+
+class Executes:
+    def __reduce__(self):
+        return (print, ("executed",))
+
+
+def test_a_checkpoint_executes_nothing(written, capsys):
+    torch.save({"record": Executes()}, written.path)
+    assert read_checkpoint(written.path).history == []
+    assert "executed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("unexpected pos 64 vs 0\nx")])
+def test_a_disk_that_takes_no_more_is_one_line_and_the_checkpoints_stay(written, monkeypatch, error):
+    before = {path.name: path.read_bytes() for path in written.path.parent.iterdir()}
+
+    def refuse(state, file):
+        file.write(b"half of it")
+        raise error
+
+    monkeypatch.setattr(torch, "save", refuse)
+    with pytest.raises(FashionError, match=r"^cannot write .*seed_0.pt \((No space left on device|unexpected pos 64)"):
+        written.write(RECORD, [])
+    assert {path.name: path.read_bytes() for path in written.path.parent.iterdir()} == before

@@ -1,7 +1,6 @@
 from dataclasses import replace
 
 import pytest
-import torch
 from helpers import LEARNER, first, seed_folder
 
 from fashion import EXPERIMENTS, FashionError, recorded, run
@@ -65,7 +64,7 @@ def test_a_recorded_precision_must_match_what_is_asked_for(tmp_path, small):
         run(LEARNER, 0, logs=tmp_path, data=small, precision="fp32")
 
 
-def test_half_a_run_of_another_recipe_is_not_continued(tmp_path, small, checkpoints):
+def test_half_a_run_of_another_recipe_is_not_continued(tmp_path, small):
     def stop(history):
         raise KeyboardInterrupt
 
@@ -77,14 +76,6 @@ def test_half_a_run_of_another_recipe_is_not_continued(tmp_path, small, checkpoi
     ]:
         with pytest.raises(FashionError, match=rf"seed_0.pt is half of another run \({why}\): delete it"):
             run(other, 0, logs=tmp_path, data=small, precision="fp32")
-    (path,) = checkpoints.rglob("*.pt")
-    for junk in (path.read_bytes()[:100], b"junk"):
-        path.write_bytes(junk)
-        with pytest.raises(FashionError, match=r"seed_0.pt is damaged: delete it"):
-            run(LEARNER, 0, logs=tmp_path, data=small)
-    torch.save({"other": 1}, path)
-    with pytest.raises(FashionError, match=r"seed_0.pt is damaged: delete it"):
-        run(LEARNER, 0, logs=tmp_path, data=small)
 
 
 def test_no_mean_is_taken_over_runs_on_more_and_on_fewer_images(tmp_path, small):
@@ -127,11 +118,11 @@ def test_the_study_takes_complete_runs_only(tmp_path, small, full, model_logs):
 
 def test_the_study_takes_runs_of_committed_code_only(tmp_path, small, monkeypatch, model_logs):
     monkeypatch.setattr(refusals, "require_complete", lambda *_: None)
-    for commit in ("abc-dirty", "abc, then def-dirty"):
+    for commit in ("abc-dirty", "abc, then def-dirty", None):
         monkeypatch.setattr(running, "provenance", lambda _, commit=commit: Provenance("cpu", "a", {}, commit))
         with pytest.raises(FashionError, match="model_logs/ takes runs of committed code only"):
             run(LEARNER, 0, logs=model_logs, data=small)
-        assert run(LEARNER, 0, logs=tmp_path / commit, data=small).record.provenance.git_commit == commit
+        assert run(LEARNER, 0, logs=tmp_path / str(commit), data=small).record.provenance.git_commit == commit
 
 
 def test_an_unwritable_folder_is_an_error_before_training(tmp_path, small):

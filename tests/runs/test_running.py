@@ -1,23 +1,29 @@
 import contextlib
 import inspect
 import json
+import os
 import signal
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from helpers import LEARNER, outcome, seed_folder
+from helpers import LEARNER, first, outcome, seed_folder
+from torch import nn
+from torch.nn import functional
 from torch.optim import AdamW
 
 from fashion import EXPERIMENTS, Dataset, Epoch, FashionError, build, recorded, run, settings, split
 from fashion.estimates import temperature
+from fashion.inference.classifier import load_classifier
+from fashion.models import MODELS
 from fashion.optimisation import OPTIMISERS
 from fashion.runs import running
 from fashion.runs.checkpoints import checkpoint_path
-from fashion.runs.record import Provenance, read_run
+from fashion.runs.record import Provenance, failures, read_run
 from fashion.runs.running import Pace
 from fashion.settings import Paused
 
@@ -39,12 +45,9 @@ def test_the_seed_decides_the_history(tmp_path, small):
 
 KILLED = """
 import os, signal, sys
-from pathlib import Path
 import fashion
-from fashion.runs import checkpoints
 sys.path.insert(0, {tests!r})
 from helpers import LEARNER
-checkpoints.CHECKPOINTS = Path({checkpoints!r})
 train, test = fashion.load_data()
 data = tuple(fashion.Dataset(s.images[:n], s.labels[:n]) for s, n in ((train, 200), (test, 100)))
 def die(history):
@@ -54,20 +57,21 @@ fashion.run(LEARNER, 0, logs={logs!r}, data=data, after_epoch=die)
 """
 
 
-def test_a_killed_run_continues_to_the_same_end(tmp_path, small, checkpoints):
+def test_a_killed_run_continues_to_the_same_end(tmp_path, small):
     straight = run(LEARNER, 0, logs=tmp_path / "straight", data=small)
     logs = tmp_path / "killed"
-    script = KILLED.format(tests=str(Path(__file__).parents[1]), checkpoints=str(checkpoints), logs=str(logs))
+    script = KILLED.format(tests=str(Path(__file__).parents[1]), logs=str(logs))
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert not seed_folder(logs).exists() and list(checkpoints.rglob("*.pt"))
+    left = sorted(path.name for path in seed_folder(logs).parent.iterdir() if path.suffix == ".pt")
+    assert not seed_folder(logs).exists() and left == ["seed_0.previous.pt", "seed_0.pt"]
 
     told = []
     torch.rand(3)
     continued = run(LEARNER, 0, logs=logs, data=small, after_epoch=lambda history: told.append(len(history)))
     assert told == [3, 4]
     assert outcome(continued) == outcome(straight)
-    assert not list(checkpoints.rglob("*.pt"))
+    assert [path.name for path in seed_folder(logs).parent.iterdir()] == ["seed_0"]
 
 
 EVERYTHING = replace(
@@ -201,13 +205,13 @@ def test_the_test_loss_is_never_smoothed(tmp_path, small):
     assert plain.test_loss == pytest.approx(smoothed.test_loss) and plain.train_loss != smoothed.train_loss
 
 
-def test_a_run_stops_before_its_time_is_up_and_continues_to_the_same_end(tmp_path, small, checkpoints):
+def test_a_run_stops_before_its_time_is_up_and_continues_to_the_same_end(tmp_path, small):
     straight = run(LEARNER, 0, logs=tmp_path / "straight", data=small)
     for epoch in (1, 2, 3):  # one epoch at least, however late it is
         with pytest.raises(Paused, match=f"learner seed 0 stopped after epoch {epoch} of 4"):
             run(LEARNER, 0, logs=tmp_path / "paused", data=small, pace=Pace(checkpoint_every=100, until=0))
     assert outcome(run(LEARNER, 0, logs=tmp_path / "paused", data=small, pace=Pace(until=0))) == outcome(straight)
-    assert not list(checkpoints.rglob("*.pt"))
+    assert [path.name for path in seed_folder(tmp_path / "paused").parent.iterdir()] == ["seed_0"]
 
 
 def test_a_run_that_goes_on_elsewhere_keeps_its_precision_and_says_where_it_was(tmp_path, small, monkeypatch):
@@ -230,12 +234,12 @@ def test_a_record_names_the_commit_that_it_was_begun_with(tmp_path, small, monke
     assert trained.record.provenance.git_commit == "first"
 
 
-def test_checkpoints_are_as_far_apart_as_asked(tmp_path, small, checkpoints):
+def test_checkpoints_are_as_far_apart_as_asked(tmp_path, small):
     saved = []
 
     def look(history):
-        files = list(checkpoints.rglob("*.pt"))
-        saved.append(len(torch.load(files[0])["history"]) if files else 0)
+        path = checkpoint_path(seed_folder(tmp_path))
+        saved.append(len(torch.load(path)["history"]) if path.exists() else 0)
 
     run(LEARNER, 0, logs=tmp_path, data=small, pace=Pace(checkpoint_every=2), after_epoch=look)
     assert saved == [0, 2, 2, 4]
@@ -247,13 +251,90 @@ def test_the_pace_leaves_time_for_an_epoch_as_long_as_the_last(monkeypatch):
     assert [pace.stops_after(Epoch(1, 0, 0, 0, 0, seconds)) for seconds in (9.0, 11.0)] == [False, True]
 
 
-def test_the_same_run_started_twice_ends_twice(tmp_path, small, checkpoints):
-    def overtake(history):
-        if len(history) == LEARNER.epochs:
-            for path in checkpoints.rglob("*.pt"):
-                path.unlink()
+def test_a_run_is_trained_by_one_process_at_a_time(tmp_path, small):
+    told = []
 
-    assert run(LEARNER, 0, logs=tmp_path, data=small, after_epoch=overtake).seed == 0
+    def again(history):
+        with pytest.raises(FashionError, match=rf"seed_0 is being trained by process {os.getpid()} on \S+: leave it"):
+            run(LEARNER, 0, logs=tmp_path, data=small)
+        told.append(run(LEARNER, 1, logs=tmp_path, data=small).seed)  # another seed is another run
+
+    run(LEARNER, 0, logs=tmp_path, data=small, after_epoch=again)
+    assert told == [1] * LEARNER.epochs
+    assert sorted(path.name for path in seed_folder(tmp_path).parent.iterdir()) == ["seed_0", "seed_1"]
+
+
+def test_what_a_dead_process_held_is_taken_over(tmp_path, small):
+    script = KILLED.format(tests=str(Path(__file__).parents[1]), logs=str(tmp_path))
+    subprocess.run([sys.executable, "-c", script], capture_output=True)
+    assert seed_folder(tmp_path).with_name(".seed_0.lock").exists()
+    assert run(LEARNER, 0, logs=tmp_path, data=small).seed == 0
+
+
+def test_to_retrain_is_to_begin_afresh(tmp_path, small):
+    with pytest.raises(Paused):
+        run(LEARNER, 0, logs=tmp_path, data=small, pace=Pace(until=0), precision="bf16")
+    told = []
+    fresh = run(LEARNER, 0, logs=tmp_path, data=small, precision="fp32", retrain=True, after_epoch=told.append)
+    assert len(told) == LEARNER.epochs and fresh.record.precision == "fp32"
+
+
+def test_a_run_that_fails_is_kept_apart(tmp_path, small):
+    wild = replace(LEARNER, lr=1e30)
+    with pytest.raises(FloatingPointError):
+        run(wild, 0, logs=tmp_path, data=small)
+    folder = seed_folder(tmp_path).with_name("failed_seed_0")
+    record = json.loads((folder / "run.json").read_text())
+    assert record["failed"].startswith("epoch 1, step") and record["recipe"]["lr"] == 1e30
+    assert (folder / "history.csv").read_text().startswith("epoch,")
+    assert recorded(wild, tmp_path) == [] and failures(tmp_path) == [f"{folder.parent}, seed 0: {record['failed']}"]
+    run(LEARNER, 0, logs=tmp_path, data=small, retrain=True)
+    assert failures(tmp_path) == [] and not folder.exists()
+
+
+def test_numbers_of_other_libraries_are_recorded_as_numbers(tmp_path, small):
+    odd = replace(LEARNER, epochs=np.int64(2), lr=np.float32(0.05), augment=(("cutout", torch.tensor(8)),))
+    found = run(odd, np.int64(3), logs=tmp_path, data=small)
+    assert read_run(seed_folder(tmp_path, 3)).record == found.record
+    assert type(found.record.experiment.lr) is float and found.record.experiment.augment == (("cutout", 8),)
+
+
+class Twice(nn.Module):
+    """A network in the style of tutorials, which uses each of two layers twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(1, 4, 3, padding=1)
+        self.convolution = nn.Conv2d(4, 4, 3, padding=1)
+        self.same = self.convolution
+        self.linear = nn.Linear(4 * 28 * 28, 4 * 28 * 28)
+        self.again = self.linear
+        self.last = nn.Linear(4 * 28 * 28, 10)
+
+    def forward(self, images):
+        images = self.same(self.convolution(self.first(images)))
+        flat = images.view(images.size(0), -1)
+        return self.last(functional.relu(self.again(functional.relu(self.linear(flat), inplace=True)), inplace=True))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_network_in_the_style_of_tutorials_runs_and_is_kept(tmp_path, small, monkeypatch, precision):
+    monkeypatch.setitem(MODELS, "Twice", Twice)
+    recipe = replace(LEARNER, model="Twice", changes=(), epochs=1, lr=0.01, keep=True)
+    found = run(recipe, 0, logs=tmp_path, data=first(64, small), precision=precision)
+    classifier = load_classifier(seed_folder(tmp_path) / "weights.safetensors")
+    images = first(64, small)[1].images
+    shares = torch.from_numpy(found.outputs[0]).float().softmax(dim=1)
+    torch.testing.assert_close(classifier(images), shares, atol=0.02, rtol=0)
+
+
+def test_a_flattened_view_and_a_relu_in_place_run_in_bfloat16(tmp_path, small, monkeypatch):
+    def tutorial():
+        return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.ReLU(inplace=True), nn.Linear(4 * 26 * 26, 10))
+
+    monkeypatch.setitem(MODELS, "tutorial", tutorial)
+    recipe = replace(LEARNER, model="tutorial", changes=(), epochs=1)
+    assert run(recipe, 0, logs=tmp_path, data=small, precision="bf16").record.precision == "bf16"
 
 
 def test_a_compiled_run_says_so(traced, tmp_path, small):
@@ -324,12 +405,8 @@ def test_a_rehearsal_follows_no_link_out_of_the_project(tmp_path, monkeypatch):
     assert settings.writable(project / ".." / "elsewhere") == elsewhere
 
 
-def test_a_checkpoint_lies_among_the_checkpoints_wherever_its_run_does(checkpoints, monkeypatch):
-    monkeypatch.chdir(settings.ROOT)
-    for logs in ("runs/a", "../a", "/a"):
-        folder = settings.writable(Path(logs) / "seed_0")
-        path = checkpoint_path(folder)
-        assert path.is_relative_to(checkpoints) and ".." not in path.parts and path.name == "seed_0.pt"
+def test_a_checkpoint_lies_beside_its_run():
+    assert checkpoint_path(Path("runs/model_a_logs/seed_0")) == Path("runs/model_a_logs/seed_0.pt")
 
 
 def test_teachers_give_labels_to_images_that_they_have_not_seen(tmp_path, small, monkeypatch):
