@@ -2,6 +2,7 @@ import contextlib
 import inspect
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -442,3 +443,32 @@ def test_teachers_give_labels_to_images_that_they_have_not_seen(tmp_path, small,
     assert len(given) == 1  # the seeds share their teachers
     with pytest.raises(FashionError, match="there is no experiment 'nobody'"):
         run(replace(taught, teacher=("nobody", 2, 0.5)), 0, logs=tmp_path / "other", data=small)
+
+
+@pytest.fixture
+def little_disk(tmp_path):
+    """A disk of 300 kB, where one may be mounted: a checkpoint of the learner takes about as much as half of it."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(place)]
+    if not shutil.which("mount") or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_one_line_and_what_was_recorded_is_whole(little_disk, small):
+    recorded_before = run(replace(LEARNER, epochs=1), 0, logs=little_disk, data=small, pace=Pace(checkpoint_every=9))
+    (little_disk / "others").write_bytes(b"x" * 120_000)
+    with pytest.raises(FashionError, match=r"^cannot write .*seed_1\S* \(.*\): what was recorded before is whole$"):
+        run(replace(LEARNER, epochs=1), 1, logs=little_disk, data=small)
+    assert outcome(read_run(seed_folder(little_disk))) == outcome(recorded_before)
+    assert not [path for path in seed_folder(little_disk).parent.iterdir() if "new" in path.name]
+
+
+def test_logs_that_vanish_are_one_line(tmp_path, small):
+    def vanish(history):
+        shutil.rmtree(tmp_path / "logs")
+
+    with pytest.raises(FashionError, match=r"^cannot write .*seed_0\S* \(No such file or directory\)"):
+        run(LEARNER, 0, logs=tmp_path / "logs", data=small, after_epoch=vanish)
