@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -270,3 +271,11 @@ def test_report_check_says_that_all_is_well_and_report_names_its_files(capsys, m
     monkeypatch.setattr("fashion.study.report.write", lambda: [ROOT / "model_logs" / "a.png", ROOT / "README.md"])
     assert call(capsys, "report", "--check")[:2] == (0, "The README and all figures are as the records have them.\n")
     assert call(capsys, "report")[:2] == (0, "model_logs/a.png\nREADME.md\n")
+
+
+def test_the_command_line_draws_files_whatever_a_notebook_has_set(tmp_path):
+    surroundings = os.environ | {"MPLBACKEND": "module://of_another_environment", "FASHION_QUICK": "1"}
+    command = [sys.executable, "-m", "fashion", "run", "v1_fixed", "--epochs", "1", "--logs", str(tmp_path)]
+    done = subprocess.run(command, env=surroundings, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "model_v1_fixed_logs" / "model_v1_fixed_accuracy.png").exists()

@@ -1,3 +1,4 @@
+import json
 import re
 import sys
 
@@ -83,3 +84,11 @@ def test_the_dataset_has_its_licence():
     text = (ROOT / "data" / "FashionMNIST" / "README.md").read_text()
     assert "Zalando SE" in text and "8d4fb7e6c68d591d4c3dfef9ec88bf0d" in text
     assert len(CLASSES) == 10
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_what_a_notebook_may_be_told_is_tagged(path):
+    """Papermill puts its own values after the cell that has this tag, or else before all others."""
+    for cell in json.loads(path.read_text())["cells"]:
+        tagged = "parameters" in cell["metadata"].get("tags", [])
+        assert tagged == (cell["cell_type"] == "code" and "retrain = False" in "".join(cell["source"]))

@@ -61,3 +61,11 @@ def test_a_commit_is_dirty_where_code_has_changed_and_not_where_records_have(tmp
     assert provenance(torch.device("cpu")).git_commit == commit
     (tmp_path / changed).write_text("changed")
     assert provenance(torch.device("cpu")).git_commit == commit + "-dirty" * dirty
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="no git")
+def test_what_leads_git_elsewhere_does_not_lead_us(monkeypatch, tmp_path):
+    commit = module._git_commit()
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "nowhere"))
+    assert commit is not None and module._git_commit() == commit

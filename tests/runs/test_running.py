@@ -388,7 +388,10 @@ def test_a_rehearsal_writes_nothing_into_the_project(full, monkeypatch):
     assert (settings.writable(settings.RUNS) / "model_v1_logs" / "seed_987" / "run.json").exists()
 
 
-@pytest.mark.parametrize(("value", "quick"), [("1", True), ("0", False), ("", False)])
+@pytest.mark.parametrize(
+    ("value", "quick"),
+    [("1", True), ("yes", True), ("0", False), ("", False), ("false", False), ("no", False), ("OFF", False)],
+)
 def test_a_rehearsal_is_asked_for(monkeypatch, value, quick):
     monkeypatch.setenv("FASHION_QUICK", value)
     assert settings.quick() == quick
