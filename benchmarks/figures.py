@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 
 from benchmarks import measurements
 from benchmarks.tables import short
-from fashion.plotting import subplots
+from fashion.plotting import plainly, subplots
 
 # How contenders are drawn: name, marker, colour (of Okabe and Ito's), and how far below the middle of the row.
 STYLES = {
@@ -22,6 +22,7 @@ STYLES = {
 _TICKS, _RIGHT = (1, 3, 10, 30, 100), 250  # times as fast as the plain loop
 
 
+@plainly
 def speed(measured: Mapping[str, Mapping[str, dict]]) -> Figure:
     """Draw how many times as fast as plain PyTorch each contender is: a panel for each machine, a row for each network.
 

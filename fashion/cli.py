@@ -183,28 +183,21 @@ def predict_command(
     weights: Weights = SHIPPED,
 ) -> None:
     """Say which of the ten classes each picture shows: one garment, photo or drawing, on a plain background."""
-    from fashion.inference.classifier import load_classifier, predict
-    from fashion.inference.pictures import picture_files
+    from fashion.inference.classifier import load_classifier, predict_files
+    from fashion.inference.pictures import shown
 
-    classifier = load_classifier(weights)
-    found: list[dict] = []
+    answers: list[dict] = []
     failed = 0
-    for path in paths:
-        files = picture_files(path)
-        if not files:
-            failed = _complain(f"there is no file in {path}", 2)
-        for file in files:
-            try:
-                label, probabilities = predict(file, classifier)
-            except FashionError as error:
-                failed = _complain(str(error), 2)
-                continue
-            found.append({"file": str(file), "class": label, "probabilities": probabilities})
-            if not as_json:
-                likely = list(probabilities.items())[:3]
-                typer.echo(f"{file}  " + ", ".join(f"{name} {100 * share:.1f}%" for name, share in likely))
+    for file, answer in predict_files(paths, load_classifier(weights)):
+        if isinstance(answer, FashionError):
+            failed = _complain(str(answer), 2)
+            continue
+        answers.append({"file": str(file), "class": answer.label, "probabilities": answer.probabilities})
+        if not as_json:
+            likely = list(answer.probabilities.items())[:3]
+            typer.echo(f"{shown(file)}  " + ", ".join(f"{name} {100 * share:.1f}%" for name, share in likely))
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(answers, indent=2))
     if failed:
         raise typer.Exit(failed)
 

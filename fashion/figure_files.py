@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fashion.experiments import Experiment
-from fashion.plotting import curves
+from fashion.plotting import curves, plainly
 from fashion.runs.record import Run
 from fashion.settings import writable
 
@@ -31,6 +31,7 @@ def save_curves(experiment: Experiment, runs: Sequence[Run], logs: Path | str) -
     ]
 
 
+@plainly
 def save(figure: Figure, path: Path | str, source: str = "") -> Path:
     """Write a figure as a PNG file that keeps `source` in its metadata, and return where it went."""
     path = writable(Path(path))

@@ -9,9 +9,10 @@ from PIL import Image
 from torch import Tensor
 
 from fashion.data import CLASSES, Dataset
-from fashion.plotting import subplots
+from fashion.plotting import plainly, subplots
 
 
+@plainly
 def samples(dataset: Dataset, each: int = 10) -> Figure:
     """Show the first images of every class, one class a row."""
     figure, grid = subplots(each * 0.6 + 1.2, len(CLASSES) * 0.6, len(CLASSES), each)
@@ -22,6 +23,7 @@ def samples(dataset: Dataset, each: int = 10) -> Figure:
     return figure
 
 
+@plainly
 def predictions(dataset: Dataset, predicted: Tensor) -> Figure:
     """Show images with the class they are given, shape (N,), and the actual one where that is another; five a row."""
     rows = -(-len(predicted) // 5)
@@ -36,6 +38,7 @@ def predictions(dataset: Dataset, predicted: Tensor) -> Figure:
     return figure
 
 
+@plainly
 def augmented(rows: dict[str, Dataset]) -> Figure:
     """Show datasets of few images below each other, each image with its label or, where it is a mixture, its labels."""
     columns = len(next(iter(rows.values())).labels)
@@ -50,6 +53,7 @@ def augmented(rows: dict[str, Dataset]) -> Figure:
     return figure
 
 
+@plainly
 def prepared(pictures: Sequence[Image.Image], after: Sequence[Image.Image]) -> Figure:
     """Show pictures above what a network is given of them: grey images of 28 x 28 pixels."""
     figure, grid = subplots(len(pictures) * 2, 4.4, 2, len(pictures))
@@ -62,6 +66,7 @@ def prepared(pictures: Sequence[Image.Image], after: Sequence[Image.Image]) -> F
     return figure
 
 
+@plainly
 def feature_maps(rows: dict[str, Tensor]) -> Figure:
     """Show what layers make of an image, a row of maps, shape (N, H, W), for each name and a column for each seed.
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter
 
@@ -20,14 +21,29 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _STYLES = {"train": (_COLOURS[0], "--"), "test": (_COLOURS[1], "-")}
 
 
+# Lets a function draw as matplotlib does by itself, whatever the machine's `matplotlibrc` says; `subplots` adds ours.
+plainly = plt.style.context("default")
+
+
+class _PlainFigure(Figure):
+    """A figure that is drawn plainly wherever it is shown or saved."""
+
+    @plainly
+    def draw(self, renderer: RendererBase) -> None:
+        super().draw(renderer)
+
+
+@plainly
 def subplots(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, Axes | np.ndarray]:
     """Make a figure of so many inches with axes in rows and columns."""
     with plt.rc_context({"font.size": 12, "axes.spines.top": False, "axes.spines.right": False}):
-        figure, axes = plt.subplots(rows, columns, figsize=(width, height), dpi=150, layout="constrained")
+        options = {"figsize": (width, height), "dpi": 150, "layout": "constrained", "FigureClass": _PlainFigure}
+        figure, axes = plt.subplots(rows, columns, **options)
     plt.close(figure)  # pyplot would keep it, and show it a second time
     return figure, axes
 
 
+@plainly
 def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
     """Draw a metric over the epochs, in training and in test: seeds thin, their mean thick, its interval as a band.
 
@@ -61,6 +77,7 @@ def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
     return figure
 
 
+@plainly
 def final_accuracies(groups: Mapping[str, Sequence[Run]]) -> Figure:
     """Set the last-epoch accuracies of groups of runs below each other: one dot a seed, the mean as a bar."""
     figure, axes = subplots(7, 0.42 * len(groups) + 1)
@@ -77,6 +94,7 @@ def final_accuracies(groups: Mapping[str, Sequence[Run]]) -> Figure:
     return figure
 
 
+@plainly
 def published_and_ours(groups: Mapping[Experiment, Sequence[Run]]) -> Figure:
     """Set published test accuracies beside ours, a row for each experiment: all of them, and those above 88%.
 
@@ -104,6 +122,7 @@ def published_and_ours(groups: Mapping[Experiment, Sequence[Run]]) -> Figure:
     return _legend_outside(figure, panels[0], ncols=3)
 
 
+@plainly
 def side_by_side(panels: dict[str, dict[str, Sequence[Run]]], epochs: int, legend: str = "") -> Figure:
     """Draw test accuracy over the first epochs, in a panel for each set of recipes and a colour for each recipe.
 
@@ -128,6 +147,7 @@ def side_by_side(panels: dict[str, dict[str, Sequence[Run]]], epochs: int, legen
     return figure
 
 
+@plainly
 def accuracy_against_time(groups: Mapping[str, Sequence[Run]], published: dict[str, float]) -> Figure:
     """Draw test accuracy against seconds of training, and beside it what others report, in percent, without times.
 
@@ -160,6 +180,7 @@ def accuracy_against_time(groups: Mapping[str, Sequence[Run]], published: dict[s
     return _legend_outside(figure, axes, ncols=2, fontsize=8)
 
 
+@plainly
 def reliability(panels: dict[str, pd.DataFrame]) -> Figure:
     """Draw how often a network is right against how sure it is, a panel for each table of `probabilities.reliability`.
 
@@ -179,6 +200,7 @@ def reliability(panels: dict[str, pd.DataFrame]) -> Figure:
     return figure
 
 
+@plainly
 def heatmap(
     values: np.ndarray, rows: Sequence[str], columns: Sequence[str], xlabel: str = "", ylabel: str = ""
 ) -> Figure:

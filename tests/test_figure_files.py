@@ -1,8 +1,11 @@
 import importlib
+import io
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from made_up import H200, a_run, runs_of
@@ -135,6 +138,51 @@ def test_another_drawing_code_has_another_fingerprint(drawing, old, new):
 
 def test_what_a_drawing_does_not_use_leaves_its_fingerprint(drawing):
     assert drawing("return 3", "return 4") == drawing("import curves", "import heatmap") == drawing()
+
+
+def test_the_line_ends_of_a_drawing_leave_its_fingerprint(drawing, monkeypatch):
+    before = drawing()
+    monkeypatch.setattr(Path, "write_text", lambda path, text: path.write_bytes(text.replace("\n", "\r\n").encode()))
+    assert drawing() == before and drawing("return 1", "return 2") == before != drawing("draw, 2", "draw, 5")
+
+
+BROKEN = """
+text.usetex: True
+font.family: No Such Font
+font.size: 40
+savefig.dpi: 10
+savefig.bbox: tight
+savefig.transparent: True
+axes.prop_cycle: cycler("color", ["white"])
+axes.labelcolor: white
+lines.linewidth: 0
+figure.facecolor: black
+axes.formatter.use_locale: True
+axes.unicode_minus: False
+"""
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_matplotlibrc_changes_no_figure(tmp_path, small, name):
+    (tmp_path / "matplotlibrc").write_text(BROKEN)
+    plain = save(DRAWN[name](small[1]), tmp_path / "plain.png").read_bytes()
+    with matplotlib.rc_context(fname=tmp_path / "matplotlibrc"):
+        figure = DRAWN[name](small[1])
+        figure.canvas.draw()  # as a notebook does that shows it
+        assert save(figure, tmp_path / "figure.png").read_bytes() == plain
+
+
+def test_a_figure_is_shown_as_it_is_saved(tmp_path):
+    plain = np.asarray(shown_by_a_notebook(DRAWN["heatmap"](None)))
+    (tmp_path / "matplotlibrc").write_text(BROKEN.replace("savefig", "# savefig"))
+    with matplotlib.rc_context(fname=tmp_path / "matplotlibrc"):
+        assert np.array_equal(np.asarray(shown_by_a_notebook(DRAWN["heatmap"](None))), plain)
+
+
+def shown_by_a_notebook(figure):
+    content = io.BytesIO()
+    figure.canvas.print_figure(content, format="png", facecolor=figure.get_facecolor(), dpi=figure.dpi)
+    return Image.open(content)
 
 
 def test_what_a_drawing_uses_of_another_module_counts(drawing, monkeypatch):

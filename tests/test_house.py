@@ -138,6 +138,50 @@ def test_what_shows_at_once_imports_nothing_slow(code, allowed):
     assert imported_by(code) == allowed
 
 
+def unsafe(code):
+    """Return what code does that would run what a file from elsewhere says: names of calls, options and imports."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = {each.name.split(".")[0] for each in node.names} | {
+                (getattr(node, "module", "") or "").split(".")[0]
+            }
+            found += sorted(names & {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"})
+        elif isinstance(node, ast.Call):
+            called, options = ast.unparse(node.func), {each.arg: ast.unparse(each.value) for each in node.keywords}
+            if called in ("eval", "exec"):
+                found.append(called)
+            if called.endswith("torch.load") and options.get("weights_only") != "True":
+                found.append("torch.load")
+            found += [name for name, value in (("allow_pickle", "False"), ("weights_only", "True"))
+                      if options.get(name, value) != value]  # fmt: skip
+    return found
+
+
+def test_no_file_that_is_read_can_run_code():
+    paths = [*MODULES.values(), *(ROOT / "benchmarks").rglob("*.py")]
+    assert {path.name: found for path in paths if (found := unsafe(path.read_text("utf-8")))} == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("import pickle", ["pickle"]),
+        ("def f():\n    from pickle import loads", ["pickle"]),
+        ("np.load(path, allow_pickle=True)", ["allow_pickle"]),
+        ("np.load(path, allow_pickle=False)", []),
+        ("torch.load(path)", ["torch.load"]),
+        ("torch.load(path, weights_only=False)", ["torch.load", "weights_only"]),
+        ("torch.load(path, weights_only=True)", []),
+        ("hub.load_state_dict_from_url(url, weights_only=False)", ["weights_only"]),
+        ("eval(text)\nexec(text)", ["eval", "exec"]),
+        ("network.eval()", []),
+    ],
+)
+def test_the_look_for_unsafe_code_finds_it(code, found):
+    assert unsafe(code) == found
+
+
 def test_modules_are_short():
     tables = {"experiments", "models", "augment", "optimisation"}  # to which a user adds
     lengths = {module: len(path.read_text().splitlines()) for module, path in MODULES.items()}

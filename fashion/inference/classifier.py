@@ -4,6 +4,7 @@ The package ships one, `fast.safetensors`: the weights of a recorded run, whose 
 """
 
 import json
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from fashion.data import CLASSES
-from fashion.inference.pictures import prepare, read_picture, to_tensor
+from fashion.inference.pictures import picture_files, prepare, read_picture, shown, to_tensor
 from fashion.models import build
 from fashion.runs.record import Record
 from fashion.settings import SHIPPED, FashionError
@@ -86,11 +87,31 @@ def predict(image: Path | str | Image.Image | np.ndarray, classifier: Classifier
     try:
         prepared = prepare(image)
     except FashionError as error:
-        raise FashionError(f"{file}: {error}" if file is not None else str(error)) from error
+        raise FashionError(f"{shown(file)}: {error}" if file is not None else str(error)) from error
     with torch.no_grad():
         probabilities = (classifier or _shipped())(to_tensor(prepared))[0]
     order = probabilities.argsort(descending=True).tolist()
     return Prediction(CLASSES[order[0]], {CLASSES[label]: float(probabilities[label]) for label in order})
+
+
+def predict_files(
+    paths: Iterable[Path], classifier: Classifier | None = None
+) -> Iterator[tuple[Path, Prediction | FashionError]]:
+    """Yield each file, or each in a folder, with what it shows, or with the error that says why there is no answer."""
+    for path in paths:
+        try:
+            files = picture_files(path)
+            if not files:
+                raise FashionError(f"there is no file in {shown(path)}")
+        except FashionError as error:
+            yield path, error
+            continue
+        for file in files:
+            try:
+                answer = predict(file, classifier)
+            except FashionError as error:
+                answer = error
+            yield file, answer
 
 
 @cache

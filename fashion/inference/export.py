@@ -1,6 +1,7 @@
 """A trained network as a file that other programs run."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,9 @@ from torch import Tensor, nn
 from fashion.data import load_data
 from fashion.inference.classifier import Classifier, load_classifier
 from fashion.settings import FashionError
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 
 class _FromPixels(nn.Module):
@@ -50,11 +54,23 @@ def export_onnx(path: Path | str, classifier: Classifier | None = None) -> float
         dynamo=True,
         verbose=False,
     )
+    model = program.model_proto
+    _strip(model)
     try:
-        program.save(str(path))
+        Path(path).write_bytes(model.SerializeToString())
     except OSError as error:
         raise FashionError(f"cannot write {path}: {error.strerror}") from error
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     (theirs,) = session.run(None, {"pixels": pixels.numpy()})
     with torch.no_grad():
         return float((torch.from_numpy(theirs) - network(pixels)).abs().max())
+
+
+def _strip(message: "Message") -> None:
+    """Clear the remarks of an ONNX model and of all its parts: the exporter notes which file each came from."""
+    for field, value in message.ListFields():
+        if field.name in ("doc_string", "metadata_props"):
+            message.ClearField(field.name)
+        elif field.type == field.TYPE_MESSAGE:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                _strip(part)

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -170,3 +173,40 @@ def test_an_empty_folder_is_said_and_the_rest_is_answered(tmp_path, trouser, cap
     assert call("predict", empty, tmp_path) == 2
     out, err = capsys.readouterr()
     assert f"there is no file in {empty}" in err and out.startswith(f"{trouser}  Trouser")
+
+
+def test_a_name_that_the_terminal_lacks_is_answered(tmp_path, trouser):
+    trouser.rename(tmp_path / "\u30ba\u30dc\u30f3.png")
+    (tmp_path / "\u7834\u640d.png").write_bytes(b"junk")
+    (tmp_path / "two\nlines.png").write_bytes(b"junk")
+    done = subprocess.run(
+        [sys.executable, "-m", "fashion", "predict", tmp_path],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "cp1252", "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 2 and b"\\u30ba\\u30dc\\u30f3.png  Trouser " in done.stdout
+    assert [line.partition(b" is not an image")[0].rpartition(b"/")[2] for line in done.stderr.splitlines()] == [
+        b"two\\nlines.png", b"\\u7834\\u640d.png",
+    ]  # fmt: skip
+
+
+def test_whatever_a_file_does_the_others_are_answered(tmp_path, trouser, capsys, monkeypatch):
+    def read(path):
+        if path.name == "locked.png":
+            raise PermissionError(13, "Permission denied")
+        if path.name == "bomb.png":
+            raise MemoryError
+        return Image.open(path)
+
+    monkeypatch.setattr("fashion.inference.pictures._open", read)
+    for name in ("bomb.png", "locked.png"):
+        (tmp_path / name).touch()
+    assert call("predict", tmp_path) == 2
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{trouser}  Trouser") and err.splitlines() == [
+        f"fashion: {tmp_path / 'bomb.png'} cannot be read: MemoryError",
+        f"fashion: {tmp_path / 'locked.png'} cannot be read: Permission denied",
+    ]
+    assert call("predict", "--json", tmp_path) == 2
+    out, err = capsys.readouterr()
+    assert [each["class"] for each in json.loads(out)] == ["Trouser"] and err.count("\n") == 2

@@ -3,6 +3,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from helpers import private
 
 from fashion.cli import run_command_line
 from fashion.inference.classifier import load_classifier
@@ -25,6 +26,7 @@ def test_the_export_gives_what_pytorch_gives(tmp_path, full, capsys):
     with torch.no_grad():
         ours = load_classifier()(full[1].images[:7]).numpy()
     assert theirs.shape == (7, 10) and np.abs(theirs - ours).max() < 1e-4
+    assert private(path.read_bytes()) == [] and b".py" not in path.read_bytes()
 
 
 @pytest.mark.filterwarnings("default")  # of the exporter
