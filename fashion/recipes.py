@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from inspect import signature
-from math import isfinite
 from typing import TypeVar
 
 from fashion.settings import FashionError
@@ -29,7 +28,7 @@ def _whole(value: object) -> bool:
 
 
 def _number(value: object) -> bool:
-    return (_whole(value) or isinstance(value, float)) and isfinite(value)
+    return (_whole(value) or isinstance(value, float)) and abs(value) < 1e308  # neither infinite nor nan
 
 
 def _share(value: object) -> bool:
@@ -138,7 +137,7 @@ class Experiment:
             for name in names:
                 value = getattr(self, name)
                 if not allows(value):
-                    raise ValueError(f"{self.name}: {name} must be {what}, not {value!r}")
+                    raise ValueError(" ".join(f"{self.name}: {name} must be {what}, not {value!r}".split()))
         if self.nesterov and not self.momentum:
             raise ValueError(f"{self.name}: nesterov needs a momentum")
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from fashion.experiments import Experiment
 from fashion.history import Epoch
+from fashion.runs.consistency import require_consistent
 from fashion.runs.files import aside, replacing
 from fashion.settings import MODEL_LOGS, FashionError
 
@@ -158,15 +159,13 @@ def read_run(folder: Path) -> Run | None:
         record = Record.from_json(json.loads((place / "run.json").read_text()))
         history = _read_history(place)
         predictions = np.fromfile(place / "predictions.bin", dtype=np.uint8)
-        outputs = np.load(place / "outputs.npy", allow_pickle=False) if (place / "outputs.npy").exists() else None
-        if len(history) != record.experiment.epochs or len(predictions) != record.test_images:
-            raise ValueError(f"{len(history)} epochs, {len(predictions)} predictions")
-        if outputs is not None and outputs.shape[1] != record.test_images:
-            raise ValueError(f"outputs for {outputs.shape[1]} images")
+        outputs = _read_outputs(place / "outputs.npy") if (place / "outputs.npy").exists() else None
+        require_consistent(record, history, predictions, outputs)
         if folder.name != f"seed_{record.seed}":
             raise ValueError(f"its seed is {record.seed}")
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise FashionError(f"{folder} is not a whole run ({error}): delete it, or replace it with --retrain") from error
+    except Exception as error:  # damage shows in many ways
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise FashionError(f"{folder} is not a whole run ({why}): delete it, or replace it with --retrain") from error
     return Run(record, history, predictions, outputs)
 
 
@@ -252,6 +251,11 @@ def _read_history(folder: Path) -> list[Epoch]:
     with (folder / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     return [Epoch(int(row.pop("epoch")), **{name: float(value) for name, value in row.items()}) for row in rows]
+
+
+def _read_outputs(path: Path) -> np.ndarray:
+    with path.open("rb") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)  # `np.load` would open archives as well
 
 
 # What a name alone meant before a recipe gave its parameters.
