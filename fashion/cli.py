@@ -1,4 +1,4 @@
-"""The command line: `fashion list`, `run`, `compare`, `predict`, `export` and `report`.
+"""The command line: `fashion list`, `run`, `sweep`, `compare`, `predict`, `export` and `report`.
 
 A command imports what it needs when it runs: torch takes seconds, and `--help` shows at once.
 """
@@ -6,9 +6,6 @@ A command imports what it needs when it runs: torch takes seconds, and `--help` 
 import json
 import math
 import time
-from collections.abc import Iterable
-from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +14,21 @@ import typer
 import fashion
 from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.settings import MODEL_LOGS, ROOT, RUNS, SHIPPED, FashionError, Paused, quick, writable
+from fashion.sweep import sweep_command
+from fashion.terminal import (
+    RUNS_FOLDER,
+    Data,
+    Epochs,
+    Logs,
+    Names,
+    Precision,
+    Seeds,
+    Validation,
+    epoch_line,
+    named,
+    numbers,
+    show,
+)
 
 if TYPE_CHECKING:
     from fashion.history import Epoch
@@ -25,7 +37,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help=fashion.__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _UsageError = typer.BadParameter.__base__  # click's, which newer typers carry inside
 
-_RUNS_FOLDER = "Folder of the runs"
 Weights = Annotated[Path, typer.Option(help="Of a run that keeps them.", show_default="the network that is shipped")]
 
 
@@ -57,7 +68,7 @@ def run_command_line(arguments: list[str] | None = None) -> int:
 
 @app.command("list")
 def list_command(
-    logs: Annotated[Path, typer.Option(help=f"{_RUNS_FOLDER}.", show_default="model_logs")] = MODEL_LOGS,
+    logs: Annotated[Path, typer.Option(help=f"{RUNS_FOLDER}.", show_default="model_logs")] = MODEL_LOGS,
 ) -> None:
     """List every experiment and every recorded run: model, recipe, seeds, and mean accuracy in percent."""
     from fashion.runs.record import failures, read_runs
@@ -69,7 +80,7 @@ def list_command(
     for part, folder in enumerate((logs, logs / "validation")):
         for run in (run for each in sorted(folder.glob("*_logs")) for run in read_runs(each)):
             found.setdefault(run.record.experiment, ([], []))[part].append(run)
-    _show(
+    show(
         {
             "experiment": experiment.name,
             "model": " + ".join((experiment.model, *experiment.changes)),
@@ -86,19 +97,15 @@ def list_command(
 
 @app.command("run")
 def run_command(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Experiments; `fashion list` names them.")],
-    seeds: Annotated[str, typer.Option(help="Such as 0-4 or 0,2.")] = "0",
+    names: Names,
+    seeds: Seeds = "0",
     together: Annotated[int, typer.Option(min=1, max=10, help="Seeds to train at the same time: pays on a GPU.")] = 1,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training images. Default: the recipe's.")] = None,
+    epochs: Epochs = None,
     device: Annotated[str | None, typer.Option(help="Such as cpu or cuda. Default: an accelerator, else cpu.")] = None,
-    data: Annotated[
-        Path | None, typer.Option(exists=True, help="Folder of the dataset. Default: $FASHION_DATA, else data.")
-    ] = None,
-    logs: Annotated[Path, typer.Option(help=f"{_RUNS_FOLDER}; model_logs is the study's.", show_default="runs")] = RUNS,
-    validation: Annotated[
-        bool, typer.Option("--validation", help="Hold 6,000 training images out to evaluate on, not the test set.")
-    ] = False,
-    precision: Annotated[str, typer.Option(help="fp32, bf16, or auto: as begun, else the faster one.")] = "auto",
+    data: Data = None,
+    logs: Logs = RUNS,
+    validation: Validation = False,
+    precision: Precision = "auto",
     compile_model: Annotated[
         bool, typer.Option("--compile", help="Compile the network first: pays on a GPU, from two long runs on.")
     ] = False,
@@ -111,7 +118,7 @@ def run_command(
     An interrupted run continues from its last checkpoint, which lies beside its record, when the same command is given.
     """
     until = time.monotonic() + 60 * max_minutes
-    experiments, numbers = [_experiment(name, epochs) for name in dict.fromkeys(names)], _numbers(seeds)
+    experiments, every = [named(name, epochs) for name in dict.fromkeys(names)], numbers(seeds)
 
     from fashion.data import load_data, split
     from fashion.figure_files import save_curves
@@ -125,7 +132,7 @@ def run_command(
     options |= {"precision": precision, "compile_model": compile_model, "retrain": retrain}
     options["pace"] = Pace(checkpoint_every, until)
     rows, figures, unit = [], [], "% of validation" if validation else "%"
-    parts = [numbers[first : first + together] for first in range(0, len(numbers), together)]
+    parts = [every[first : first + together] for first in range(0, len(every), together)]
     end = (experiments[-1], parts[-1])
     for experiment in experiments:
         results = [each for part in parts for each in _run_seeds(experiment, part, options, (experiment, part) == end)]
@@ -143,7 +150,7 @@ def run_command(
                 "published, %": f"{experiment.published:.1f}" if experiment.published else "",
             }
         )
-    _show(rows)
+    show(rows)
     if quick():
         typer.echo("\nA rehearsal on 256 images (FASHION_QUICK is set), of which the project keeps nothing.")
     typer.echo("\nPlots:")
@@ -151,11 +158,14 @@ def run_command(
         typer.echo(f"  {figure.relative_to(Path.cwd()) if figure.is_relative_to(Path.cwd()) else figure}")
 
 
+app.command("sweep")(sweep_command)
+
+
 @app.command("compare")
 def compare_command(
     first: Annotated[str, typer.Argument(help="An experiment, or a folder of runs such as runs/model_v1_logs.")],
     second: Annotated[str, typer.Argument(help="Another.")],
-    logs: Annotated[Path, typer.Option(help=f"{_RUNS_FOLDER} of experiments.", show_default="runs")] = RUNS,
+    logs: Annotated[Path, typer.Option(help=f"{RUNS_FOLDER} of experiments.", show_default="runs")] = RUNS,
 ) -> None:
     """Compare two experiments' recorded runs: on the same seeds, and on the same test images."""
     from fashion.runs.record import read_runs, recorded
@@ -165,7 +175,7 @@ def compare_command(
 
     labels, groups = test_labels(), []
     for each in (first, second):
-        runs = read_runs(Path(each)) if Path(each).is_dir() else recorded(_experiment(each, None), logs)
+        runs = read_runs(Path(each)) if Path(each).is_dir() else recorded(named(each, None), logs)
         groups.append(runs)
         if not runs or any(len(run.predictions) != len(labels) for run in runs):
             raise FashionError(f"{each} has no runs here that were evaluated on all test images")
@@ -173,7 +183,7 @@ def compare_command(
             raise FashionError(f"{each} has runs of more than one recipe")
     for each, runs in zip((first, second), groups, strict=True):
         typer.echo(f"{each}: {percent(runs)}% after {runs[0].record.experiment.epochs} epochs, n = {len(runs)}")
-    _show(compare({f"{first}, {second}": tuple(groups)}, labels).to_dict("records"))
+    show(compare({f"{first}, {second}": tuple(groups)}, labels).to_dict("records"))
 
 
 @app.command("predict")
@@ -229,30 +239,6 @@ def report_command(
         typer.echo(path.relative_to(ROOT))
 
 
-def _experiment(name: str, epochs: int | None) -> Experiment:
-    if name not in EXPERIMENTS:
-        names = {each.lower(): each for each in EXPERIMENTS}
-        close = get_close_matches(name.lower(), names, n=1)
-        hint = f"did you mean {names[close[0]]}?" if close else "`fashion list` names them all"
-        raise FashionError(f"there is no experiment {name!r}: {hint}")
-    experiment = EXPERIMENTS[name]
-    if epochs in (None, experiment.epochs):
-        return experiment
-    if epochs < 1:
-        raise FashionError(f"--epochs must be at least 1, not {epochs}: leave it out for the recipe's own")
-    return replace(experiment, epochs=epochs, published=None)
-
-
-def _numbers(seeds: str) -> list[int]:
-    numbers: set[int] = set()
-    for part in seeds.split(","):
-        first, _, last = part.partition("-") if "-" in part else (part, "", part)
-        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) < 1_000_000):
-            raise FashionError(f"--seeds takes numbers from 0 to 999999, such as 0-4 or 0,2: not {seeds!r}")
-        numbers.update(range(int(first), int(last) + 1))
-    return sorted(numbers)
-
-
 def _run_seeds(experiment: Experiment, seeds: list[int], options: dict, is_last: bool) -> list["Run"]:
     from tqdm.auto import tqdm
 
@@ -263,12 +249,7 @@ def _run_seeds(experiment: Experiment, seeds: list[int], options: dict, is_last:
 
     def tell(seed: int, history: list["Epoch"]) -> None:
         trained.add(seed)
-        epoch = history[-1]
-        tqdm.write(
-            f"{experiment.name} seed {seed}  epoch {epoch.epoch}/{experiment.epochs}  "
-            f"train {epoch.train_loss:.4f} {epoch.train_accuracy:.2f}%  "
-            f"{evaluated_on} {epoch.test_loss:.4f} {epoch.test_accuracy:.2f}%  {epoch.seconds:.1f} s"
-        )
+        tqdm.write(epoch_line(f"{experiment.name} seed {seed}", experiment.epochs, evaluated_on, history[-1]))
 
     results = run_together(experiment, seeds, after_epoch=tell, **options)
     for result in results:
@@ -278,13 +259,6 @@ def _run_seeds(experiment: Experiment, seeds: list[int], options: dict, is_last:
         elif not is_last and options["pace"].stops_after(result.history[-1]):
             raise Paused(f"{title} is trained, and the time is up before the next")
     return results
-
-
-def _show(rows: Iterable[dict]) -> None:
-    from tabulate import tabulate
-
-    rows = [{name: str(value) for name, value in row.items()} for row in rows]
-    typer.echo("\n" + tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))
 
 
 def _complain(message: str, code: int) -> int:

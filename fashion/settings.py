@@ -30,6 +30,12 @@ def data_directory() -> Path:
     return Path(os.environ.get("FASHION_DATA") or ROOT / "data")
 
 
+def cores() -> int:
+    """How many cores this process may compute with: `FASHION_CORES`, else those that the system lets it use."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(os.environ.get("FASHION_CORES") or here)
+
+
 def quick() -> bool:
     """Whether `FASHION_QUICK` asks for a rehearsal: runs see 256 images, and nothing is written into the project."""
     return os.environ.get("FASHION_QUICK", "").lower() not in ("", "0", "false", "no", "off")

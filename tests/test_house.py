@@ -17,7 +17,9 @@ MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path
 # From the top floor down: a module imports from its own floor and from those below it.
 FLOORS = [
     ("__main__",),
-    ("cli",),
+    ("cli", "sweep"),
+    ("jobs",),
+    ("terminal",),
     ("study", "inference"),
     ("figure_files", "gallery"),
     ("plotting",),
@@ -111,7 +113,7 @@ def test_one_module_of_the_study_loads_runs():
 
 def imported_by(code):
     """Return which of the slow packages a program imports."""
-    slow = ["torch", "torchvision", "pandas", "scipy", "matplotlib"]
+    slow = ["torch", "torchvision", "pandas", "scipy", "matplotlib", "submitit"]
     program = f"import sys\n{code}\nprint(*sorted(set({slow}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()[-1].split()
@@ -129,6 +131,8 @@ RUN = "from fashion.cli import run_command_line\nrun_command_line({})"
         (RUN.format(["--help"]), []),
         (RUN.format(["run", "--help"]), []),
         (RUN.format(["run", "v2"]), []),
+        (RUN.format(["sweep", "--help"]), []),
+        (RUN.format(["sweep", "v2"]), []),
         (RUN.format(["run", "v1", "--seeds", "one"]), []),
         (RUN.format(["rnu"]), []),
         (RUN.format(["list"]), ["scipy"]),

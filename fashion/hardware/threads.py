@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from fashion.settings import cores
+
 if TYPE_CHECKING:
     import torch
 
@@ -33,9 +35,8 @@ def threads_for(device: "torch.device", wide: bool) -> Iterator[None]:
     import torch  # not at the top: the module is imported before torch is
 
     before = torch.get_num_threads()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    default = before in (cores, cores // 2)  # PyTorch has one for each core, or for each two where they share one
-    if device.type != "cpu" or wide or not default or {"OMP_NUM_THREADS", "MKL_NUM_THREADS"} & set(os.environ):
+    default = before in (cores(), cores() // 2)  # PyTorch has one for each core, or for each two where they share one
+    if device.type != "cpu" or wide or not default or _chosen():
         yield
         return
     torch.set_num_threads(1)
@@ -43,3 +44,16 @@ def threads_for(device: "torch.device", wide: bool) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def keep_to(number: int) -> None:
+    """Let this process compute with so many cores at most, since others have the rest; a user's own number stays."""
+    import torch
+
+    os.environ["FASHION_CORES"] = str(number)
+    if not _chosen():
+        torch.set_num_threads(min(torch.get_num_threads(), number))
+
+
+def _chosen() -> bool:
+    return bool({"OMP_NUM_THREADS", "MKL_NUM_THREADS"} & set(os.environ))

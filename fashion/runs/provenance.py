@@ -21,7 +21,7 @@ def provenance(device: torch.device) -> Provenance:
     versions = {"python": platform.python_version(), "torch": torch.__version__, "torchvision": torchvision.__version__}
     # Plain strings, for checkpoints
     return Provenance(
-        device.type, _hardware(device), {name: str(each) for name, each in versions.items()}, _git_commit()
+        device.type, _hardware(device), {name: str(each) for name, each in versions.items()}, git_commit()
     )
 
 
@@ -58,7 +58,7 @@ def _processor() -> str:
     return next(filter(None, names), platform.processor() or platform.machine())
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     """Name the commit, with "-dirty" where code is not as committed; records, notebooks and weights may be newer."""
     if not (ROOT / ".git").exists():
         return None

@@ -1,0 +1,79 @@
+"""What commands of the command line share: their options, experiments and seeds by name, and how runs are shown."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fashion.experiments import EXPERIMENTS, Experiment
+from fashion.settings import FashionError
+
+if TYPE_CHECKING:
+    from fashion.history import Epoch
+
+RUNS_FOLDER = "Folder of the runs"
+
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Experiments; `fashion list` names them.")]
+Seeds = Annotated[str, typer.Option(help="Such as 0-4 or 0,2.")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the training images. Default: the recipe's.")]
+Data = Annotated[
+    Path | None, typer.Option(exists=True, help="Folder of the dataset. Default: $FASHION_DATA, else data.")
+]
+Logs = Annotated[Path, typer.Option(help=f"{RUNS_FOLDER}; model_logs is the study's.", show_default="runs")]
+Validation = Annotated[
+    bool, typer.Option("--validation", help="Hold 6,000 training images out to evaluate on, not the test set.")
+]
+Precision = Annotated[str, typer.Option(help="fp32, bf16, or auto: as begun, else the faster one.")]
+
+
+def named(name: str, epochs: int | None) -> Experiment:
+    """Return the experiment of a name, with another number of epochs where one is given.
+
+    Raises:
+        FashionError: there is none, or no such number.
+    """
+    if name not in EXPERIMENTS:
+        names = {each.lower(): each for each in EXPERIMENTS}
+        close = get_close_matches(name.lower(), names, n=1)
+        hint = f"did you mean {names[close[0]]}?" if close else "`fashion list` names them all"
+        raise FashionError(f"there is no experiment {name!r}: {hint}")
+    experiment = EXPERIMENTS[name]
+    if epochs in (None, experiment.epochs):
+        return experiment
+    if epochs < 1:
+        raise FashionError(f"--epochs must be at least 1, not {epochs}: leave it out for the recipe's own")
+    return replace(experiment, epochs=epochs, published=None)
+
+
+def numbers(seeds: str) -> list[int]:
+    """Return the seeds that a text such as 0-4 or 0,2 stands for, in order.
+
+    Raises:
+        FashionError: it stands for none.
+    """
+    found: set[int] = set()
+    for part in seeds.split(","):
+        first, _, last = part.partition("-") if "-" in part else (part, "", part)
+        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) < 1_000_000):
+            raise FashionError(f"--seeds takes numbers from 0 to 999999, such as 0-4 or 0,2: not {seeds!r}")
+        found.update(range(int(first), int(last) + 1))
+    return sorted(found)
+
+
+def epoch_line(title: str, epochs: int, evaluated_on: str, epoch: "Epoch") -> str:
+    """Write what a run has reached after an epoch, one of so many."""
+    return (
+        f"{title}  epoch {epoch.epoch}/{epochs}  train {epoch.train_loss:.4f} {epoch.train_accuracy:.2f}%  "
+        f"{evaluated_on} {epoch.test_loss:.4f} {epoch.test_accuracy:.2f}%  {epoch.seconds:.1f} s"
+    )
+
+
+def show(rows: Iterable[dict]) -> None:
+    """Print a table."""
+    from tabulate import tabulate
+
+    rows = [{name: str(value) for name, value in row.items()} for row in rows]
+    typer.echo("\n" + tabulate(rows, headers="keys", tablefmt="simple", disable_numparse=True))

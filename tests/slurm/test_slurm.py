@@ -1,0 +1,99 @@
+"""A sweep on a real Slurm, of two nodes on this machine: `FASHION_SLURM=1 pytest tests/slurm` installs it first.
+
+It takes some minutes, since Slurm looks at time limits each half minute.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fashion import EXPERIMENTS
+from fashion.runs.files import held
+from fashion.runs.record import experiment_folder, recorded
+
+SCRIPT = Path(__file__).with_name("cluster.sh")
+EPOCHS = 150  # of a ResNet-18 on 256 images: longer than the time limit leaves it
+
+
+def script(*arguments):
+    done = subprocess.run([SCRIPT, *map(str, arguments)], stdout=-3, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        pytest.skip(done.stderr.strip().splitlines()[-1])
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """The folder of a Slurm that runs while a test does."""
+    pytest.importorskip("submitit")
+    if not shutil.which("slurmctld"):
+        if not os.environ.get("FASHION_SLURM"):
+            pytest.skip("Slurm is not installed: FASHION_SLURM=1 installs it, as root on Debian")
+        script("install")
+    folder = tmp_path / "slurm"
+    folder.mkdir()
+    script("start", folder)
+    monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+    yield folder
+    subprocess.run(["scancel", "--me", "--full"], check=False)
+    subprocess.run([SCRIPT, "stop", folder], check=True)
+
+
+def epochs_of(log, title):
+    return [int(each) for each in re.findall(rf"^{title}  epoch (\d+)/", log.read_text(), re.MULTILINE)]
+
+
+def logs_of(logs, title):
+    """The logs of a run's jobs, in the order in which they began."""
+    found = [path for path in logs.glob("sweep/*/*_log.out") if epochs_of(path, title)]
+    return sorted(found, key=lambda path: int(path.name.partition("_")[0]))
+
+
+def wait_for(process, condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.5)
+
+
+def test_a_grid_of_which_one_run_fails_one_is_killed_and_one_is_stopped_by_the_time_limit(slurm, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHION_QUICK", "1")
+    logs = tmp_path / "logs"
+    short, long = (replace(EXPERIMENTS[name], epochs=EPOCHS) for name in ("v1_fixed", "resnet18_scratch"))
+    failing = experiment_folder(short, logs) / "seed_1"
+    failing.parent.mkdir(parents=True)
+    command = [sys.executable, "-m", "fashion", "sweep", short.name, long.name, "--seeds", "0-1", "--epochs"]
+    command += [str(EPOCHS), "--executor", "slurm", "--minutes", "3", "--logs", str(logs)]
+    with held(failing), ExitStack() as ended:
+        process = subprocess.Popen(command, stdout=-1, stderr=-1, text=True)
+        ended.callback(process.kill)
+        killed, stopped = f"{long.name} seed 0", f"{long.name} seed 1"
+        wait_for(process, lambda: any(3 in epochs_of(each, killed) for each in logs_of(logs, killed)), 180)
+        (first,) = logs_of(logs, killed)
+        subprocess.run(["scancel", first.name.removesuffix("_0_log.out")], check=True)
+        out, err = process.communicate(timeout=900)
+
+    assert process.returncode == 1, err
+    assert (
+        out.count(f"{short.name} seed 1  failed") == 2 and f"{failing} is being trained by process {os.getpid()}" in out
+    )
+    assert f"{killed}  failed, and is tried once more: it ended without a result (CANCELLED" in out
+    assert f"{stopped}  failed" not in out and f"{short.name} seed 0  failed" not in out
+
+    before, after = (epochs_of(each, killed) for each in logs_of(logs, killed))
+    assert before[0] == 1 and 1 < after[0] <= before[-1] + 1 and after[-1] == EPOCHS
+    (log,) = logs_of(logs, stopped)
+    epochs = epochs_of(log, stopped)
+    assert "Requeued job" in log.read_text()
+    assert epochs[0] == 1 and epochs[-1] == EPOCHS and epochs == sorted(set(epochs))  # never from the start
+    assert [each.seed for each in recorded(long, logs)] == [0, 1]
+    assert [each.seed for each in recorded(short, logs)] == [0]
