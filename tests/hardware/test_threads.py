@@ -7,7 +7,8 @@ import torch
 from helpers import LEARNER
 
 from fashion import run
-from fashion.hardware.threads import threads_for, wait_briefly
+from fashion.hardware.threads import keep_to, threads_for, wait_briefly
+from fashion.settings import cores
 
 CPU = torch.device("cpu")
 
@@ -55,6 +56,23 @@ def test_a_users_number_stays_that_is_not_one_for_each_core_or_two(number, train
     with threads_for(CPU, wide=False):
         assert torch.get_num_threads() == trains_with
     assert torch.get_num_threads() == number
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_process_that_shares_the_cores_has_its_part_of_the_threads(monkeypatch, number):
+    monkeypatch.setenv("FASHION_CORES", "")  # which it sets
+    keep_to(number)
+    assert cores() == torch.get_num_threads() == number
+    for wide, trains_with in ((False, 1), (True, number)):
+        with threads_for(CPU, wide):
+            assert torch.get_num_threads() == trains_with
+
+
+def test_a_users_number_stays_where_processes_share_the_cores(monkeypatch):
+    monkeypatch.setenv("FASHION_CORES", "")
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    keep_to(2)
+    assert torch.get_num_threads() == 4
 
 
 def test_a_run_has_the_threads_of_its_network_and_says_so(tmp_path, small):
