@@ -65,7 +65,7 @@ def test_a_commit_is_dirty_where_code_has_changed_and_not_where_records_have(tmp
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="no git")
 def test_what_leads_git_elsewhere_does_not_lead_us(monkeypatch, tmp_path):
-    commit = module._git_commit()
+    commit = module.git_commit()
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "nowhere"))
-    assert commit is not None and module._git_commit() == commit
+    assert commit is not None and module.git_commit() == commit

@@ -11,7 +11,7 @@ die() {
 }
 
 install_it() {
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || die "Slurm can be installed by root, with apt-get, alone"
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || die "Slurm is not installed, and only root can, with apt-get"
     export DEBIAN_FRONTEND=noninteractive
     { apt-get update && apt-get install -y --no-install-recommends slurm-wlm munge; } >/dev/null 2>&1 ||
         die "apt-get could not install slurm-wlm and munge"

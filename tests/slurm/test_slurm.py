@@ -1,7 +1,4 @@
-"""A sweep on a real Slurm, of two nodes on this machine: `FASHION_SLURM=1 pytest tests/slurm` installs it first.
-
-It takes some minutes, since Slurm looks at time limits each half minute.
-"""
+"""A sweep on a real Slurm of two nodes on this machine, in some minutes: `FASHION_SLURM=1 pytest tests/slurm`."""
 
 import os
 import re
@@ -33,9 +30,9 @@ def script(*arguments):
 def slurm(tmp_path, monkeypatch):
     """The folder of a Slurm that runs while a test does."""
     pytest.importorskip("submitit")
+    if not os.environ.get("FASHION_SLURM"):
+        pytest.skip("FASHION_SLURM=1 runs it, as root on Debian, and installs Slurm where there is none")
     if not shutil.which("slurmctld"):
-        if not os.environ.get("FASHION_SLURM"):
-            pytest.skip("Slurm is not installed: FASHION_SLURM=1 installs it, as root on Debian")
         script("install")
     folder = tmp_path / "slurm"
     folder.mkdir()
