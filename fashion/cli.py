@@ -236,7 +236,7 @@ def report_command(
         report.check()
         return typer.echo("The README and all figures are as the records have them.")
     for path in report.write():
-        typer.echo(path.relative_to(ROOT))
+        typer.echo(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
 def _run_seeds(experiment: Experiment, seeds: list[int], options: dict, is_last: bool) -> list["Run"]:
