@@ -1,5 +1,7 @@
 """What the tests share."""
 
+import os
+
 import pytest
 import torch
 
@@ -11,6 +13,12 @@ def no_rehearsal(monkeypatch):
     """Tests see the package as a user does; those that rehearse say so."""
     monkeypatch.delenv("FASHION_QUICK", raising=False)
     monkeypatch.delenv("FASHION_DATA", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_wait_for_the_disk(monkeypatch):
+    """What is flushed is flushed for nothing here, and takes a while; the processes of tests/faults do it in earnest."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 @pytest.fixture(scope="session")
