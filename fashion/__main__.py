@@ -10,7 +10,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     SIGTERM, which schedulers send before they kill, ends it with exit code 143; the last checkpoint is whole.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, _terminate)
     os.environ["MPLBACKEND"] = "agg"  # figures are files here, whatever a notebook that calls this command has set
     try:
         from fashion.cli import run_command_line
@@ -21,6 +21,13 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"fashion: {message}", file=sys.stderr)
         code = 130
     sys.exit(code)
+
+
+def _terminate(*_: object) -> None:
+    print(
+        "fashion: terminated; the same command continues from the last checkpoint, where there is one", file=sys.stderr
+    )
+    sys.exit(128 + signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def no_rehearsal(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_wait_for_the_disk(monkeypatch):
-    """What is flushed is flushed for nothing here, and takes a while; the processes of tests/faults do it in earnest."""
+    """To flush takes a while, and most tests do without; those of tests/faults flush in earnest."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 

@@ -14,7 +14,8 @@ from fashion.data import CLASSES, Dataset, parted
 from fashion.estimates import temperature
 from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.recipes import chosen
-from fashion.runs.record import Run
+from fashion.runs.files import say
+from fashion.runs.record import Run, experiment_folder
 
 _one_at_a_time = Lock()  # of several seeds that begin together, the first trains the teachers
 
@@ -44,6 +45,8 @@ def taught(train: Dataset, experiment: Experiment, logs: Path, run: Callable[...
         others, unseen = parted(train, first=part, every=parts)
         with _one_at_a_time:
             place = logs / f"{part + 1}_of_{parts}"
+            if not experiment_folder(teacher, place, validation=True).exists():
+                say(f"{experiment.name} has teachers: {name} is trained first, part {part + 1} of {parts}, in {place}")
             found = run(replace(teacher, keep=True), part, logs=place, data=(others, unseen))
         divisor = temperature(found.outputs[0], unseen.labels.numpy(force=True))
         probabilities = softmax(found.outputs.astype(np.float32) / divisor, axis=2).mean(axis=0)
