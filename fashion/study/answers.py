@@ -147,8 +147,8 @@ def final(study: Study) -> str:
         text += (
             f" Its {len(study.teachers)} teachers, which all seeds share, take {_duration(study.teachers)} each. They "
             "are worth most of what was tried: with such teachers the loss on the validation split, after a "
-            f"temperature has calibrated the network, is {_loss(taught):.4f}, without them {_loss(untaught):.4f}; the accuracies, "
-            f"{percent(taught)} and {percent(untaught)}%, are too close for one seed to tell apart."
+            f"temperature has calibrated the network, is {_loss(taught):.4f}, without them {_loss(untaught):.4f}; the "
+            f"accuracies, {percent(taught)} and {percent(untaught)}%, are too close for one seed to tell apart."
         )
     return text
 
