@@ -1,5 +1,6 @@
 """What an interrupted run continues from."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,11 +126,9 @@ def _read(path: Path) -> Saved:
 
 
 def _save(state: dict, path: Path) -> None:
-    with path.open("wb") as file:
-        try:
-            torch.save(state, file)
-        except RuntimeError as error:  # as which it reports that a file took less than it was given
-            raise OSError(str(error).splitlines()[0]) from error
+    content = io.BytesIO()
+    torch.save(state, content)  # which reports what a file raises, an interrupt or a full disk, as an error of its own
+    path.write_bytes(content.getbuffer())
     flush(path)
 
 

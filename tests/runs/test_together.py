@@ -97,8 +97,12 @@ def test_interrupted_all_runs_stop_at_once_and_continue_to_the_same_end(tmp_path
         if (seed, len(history)) == (1, 2):
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        run_together(long, [0, 1, 2], logs=tmp_path, data=small, after_epoch=interrupt)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_together(long, [0, 1, 2], logs=tmp_path, data=small, after_epoch=interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert max(epochs) < 100 and not seed_folder(tmp_path).parent.joinpath("seed_1").exists()
     assert not [each for each in threading.enumerate() if each.name.startswith("ThreadPool")]
 
