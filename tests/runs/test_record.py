@@ -13,6 +13,7 @@ from fashion.data import parted
 from fashion.hardware.placement import instructions
 from fashion.runs.record import Provenance, Record, read_run
 from fashion.runs.refusals import FULL
+from fashion.runs.running import Pace
 from fashion.settings import MODEL_LOGS, ROOT
 
 EQUIVALENCE = ROOT / "benchmarks" / "equivalence"
@@ -232,7 +233,7 @@ def test_an_interrupted_write_leaves_the_old_files_or_the_new(tmp_path, small, m
     with monkeypatch.context() as patch:
         patch.setattr(Path, method, fail)
         try:
-            run(slower, 0, logs=tmp_path, data=small, retrain=True)
+            run(slower, 0, logs=tmp_path, data=small, retrain=True, pace=Pace(checkpoint_every=100))
             interrupted = False
         except KeyboardInterrupt:
             interrupted = True
