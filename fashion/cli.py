@@ -13,7 +13,7 @@ import typer
 
 import fashion
 from fashion.experiments import EXPERIMENTS, Experiment
-from fashion.settings import MODEL_LOGS, ROOT, RUNS, SHIPPED, FashionError, Paused, quick, writable
+from fashion.settings import MODEL_LOGS, ROOT, RUNS, SHIPPED, FashionError, Paused, writable
 from fashion.sweep import sweep_command
 from fashion.terminal import (
     RUNS_FOLDER,
@@ -28,6 +28,7 @@ from fashion.terminal import (
     named,
     numbers,
     show,
+    tell_of_rehearsal,
 )
 
 if TYPE_CHECKING:
@@ -151,8 +152,7 @@ def run_command(
             }
         )
     show(rows)
-    if quick():
-        typer.echo("\nA rehearsal on 256 images (FASHION_QUICK is set), of which the project keeps nothing.")
+    tell_of_rehearsal()
     typer.echo("\nPlots:")
     for figure in figures:
         typer.echo(f"  {figure.relative_to(Path.cwd()) if figure.is_relative_to(Path.cwd()) else figure}")

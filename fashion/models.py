@@ -1,4 +1,4 @@
-"""The networks of the study, and the changes to them that are experiments of their own.
+"""The networks of the study.
 
 Every network takes images of shape (B, 1, 28, 28) and returns one value per class, shape (B, 10).
 """
@@ -6,15 +6,13 @@ Every network takes images of shape (B, 1, 28, 28) and returns one value per cla
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
-import torch
 import torchvision
 from torch import Tensor, nn
-from torchvision.models import ResNet, ResNet18_Weights
+from torchvision.models import ResNet
 
+from fashion.changes import CHANGES, PRETRAINED
 from fashion.recipes import chosen
-from fashion.settings import FashionError
 
 
 class FeaturesThenClassifier(nn.Module):
@@ -239,50 +237,6 @@ class _WideBlock(nn.Module):
         return self.residual(active) + (self.shortcut(active) if self.shortcut else images)
 
 
-def without_softmax(network: nn.Module) -> nn.Module:
-    """Take the softmax off the end of a network's `classifier`, in place: it returns logits, as its loss expects.
-
-    Raises:
-        FashionError: there is none.
-    """
-    classifier = getattr(network, "classifier", None)
-    if not (isinstance(classifier, nn.Sequential) and isinstance(classifier[-1], nn.Softmax)):
-        raise FashionError(f'{type(network).__name__} has no `classifier` that ends in a softmax: leave out "logits"')
-    network.classifier = classifier[:-1]
-    return network
-
-
-def identity_convolutions(network: nn.Module) -> nn.Module:
-    """Let every convolution start by passing its input on, in place: one weight 1 in the middle, the others 0.
-
-    The Dirac initialisation of Zagoruyko and Komodakis, 2017, https://arxiv.org/abs/1706.00388; biases stay as drawn.
-    """
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.dirac_(layer.weight)
-    return network
-
-
-def imagenet_weights(network: ResNet) -> ResNet:
-    """Give `resnet18` the weights of torchvision's, trained on ImageNet, in place, but for its stem and its head.
-
-    Raises:
-        FashionError: they are neither in torchvision's cache nor to be downloaded.
-    """
-    weights = ResNet18_Weights.DEFAULT
-    try:
-        state = weights.get_state_dict(progress=False, check_hash=True)
-    except (OSError, RuntimeError) as error:
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
-        raise FashionError(
-            f"the ImageNet weights cannot be loaded ({error}): put {Path(weights.url).name} into {folder}, "
-            "or set TORCH_HOME to a folder that has it in hub/checkpoints/; resnet18_scratch needs none"
-        ) from error
-    ours = {name: weight for name, weight in state.items() if not name.startswith(("conv1.", "fc."))}
-    network.load_state_dict(network.state_dict() | ours)
-    return network
-
-
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "NeuralNetwork_v1": NeuralNetwork_v1,
     "NeuralNetwork_v1_5_5": NeuralNetwork_v1_5_5,
@@ -296,13 +250,6 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "WideResNet_28_10": partial(WideResNet, 28, 10),
 }
 
-CHANGES: dict[str, Callable[[nn.Module], nn.Module]] = {
-    "logits": without_softmax,
-    "identity": identity_convolutions,
-}
-
-PRETRAINED: dict[str, Callable[[nn.Module], nn.Module]] = {"imagenet": imagenet_weights}
-
 
 def build(model: str, changes: tuple[str, ...] = (), pretrained: str = "") -> nn.Module:
     """Build a network that `MODELS` has, from some of `PRETRAINED` or random weights, with `CHANGES` to it in order.
@@ -312,10 +259,9 @@ def build(model: str, changes: tuple[str, ...] = (), pretrained: str = "") -> nn
     Raises:
         FashionError: there is no such thing.
     """
-    here = "fashion/models.py"
-    network = chosen(model, MODELS, "model", here)[0]()
+    network = chosen(model, MODELS, "model", "fashion/models.py")[0]()
     if pretrained:
-        network = chosen(pretrained, PRETRAINED, "pretrained weights", here)[0](network)
+        network = chosen(pretrained, PRETRAINED, "pretrained weights", "fashion/changes.py")[0](network)
     for change in changes:
-        network = chosen(change, CHANGES, "change", here)[0](network)
+        network = chosen(change, CHANGES, "change", "fashion/changes.py")[0](network)
     return network

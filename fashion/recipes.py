@@ -1,7 +1,7 @@
 """What an experiment is: a recipe, as data, and what it chooses by name."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from inspect import signature
 from typing import TypeVar
@@ -23,12 +23,13 @@ def _plain(value: object) -> object:
     return value
 
 
-def _whole(value: object) -> bool:
+def whole(value: object) -> bool:
+    """Say whether a value is a whole number, which True and False are not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _number(value: object) -> bool:
-    return (_whole(value) or isinstance(value, float)) and abs(value) < 1e308  # neither infinite nor nan
+    return (whole(value) or isinstance(value, float)) and abs(value) < 1e308  # neither infinite nor nan
 
 
 def _share(value: object) -> bool:
@@ -51,7 +52,7 @@ def _teacher(value: object) -> bool:
     if not (isinstance(value, tuple) and len(value) == 3):
         return False
     name, parts, share = value
-    return isinstance(name, str) and _whole(parts) and parts > 1 and _number(share) and 0 < share <= 1
+    return isinstance(name, str) and whole(parts) and parts > 1 and _number(share) and 0 < share <= 1
 
 
 def _choices(value: object) -> bool:
@@ -65,7 +66,7 @@ _VALUES = (
     (("name",), lambda value: isinstance(value, str) and _NAME.fullmatch(value), "the name of a file"),
     (("model", "pretrained", "schedule"), lambda value: isinstance(value, str), "a name"),
     (("nesterov", "keep"), lambda value: isinstance(value, bool), "True or False"),
-    (("epochs", "batch_size"), lambda value: _whole(value) and value > 0, "a positive whole number"),
+    (("epochs", "batch_size"), lambda value: whole(value) and value > 0, "a positive whole number"),
     (("lr",), lambda value: _number(value) and value > 0, "a positive number"),
     (("weight_decay",), lambda value: _number(value) and value >= 0, "a number from 0 on"),
     (("momentum", "label_smoothing", "averaging"), _share, "from 0 to below 1"),
@@ -73,6 +74,20 @@ _VALUES = (
     (("teacher",), _teacher, "(), or a name, a number of parts and a share, such as ('fast', 3, 0.5)"),
     (("changes", "augment"), _choices, "a tuple of names, such as ('flip', ('cutout', 8))"),
 )
+
+
+def require(
+    values: Mapping[str, object], rules: Iterable[tuple[Iterable[str], Callable[[object], object], str]]
+) -> None:
+    """Hold values to rules: the names of some of them, a function that allows a value, and what it allows, in words.
+
+    Raises:
+        ValueError: one is not allowed.
+    """
+    for names, allows, what in rules:
+        for name in names:
+            if not allows(values[name]):
+                raise ValueError(f"{name} must be {what}, not {values[name]!r}")
 
 
 @dataclass(frozen=True)
@@ -88,8 +103,8 @@ class Experiment:
         lr: the learning rate, or the highest where it follows a schedule.
         momentum: of the optimiser.
         batch_size: images of a minibatch.
-        changes: keys of `fashion.models.CHANGES`, applied to the network in order.
-        pretrained: the weights to start from, a key of `fashion.models.PRETRAINED`; "" for random ones.
+        changes: keys of `fashion.changes.CHANGES`, applied to the network in order.
+        pretrained: the weights to start from, a key of `fashion.changes.PRETRAINED`; "" for random ones.
         optimiser: a key of `fashion.optimisation.OPTIMISERS`.
         schedule: of the learning rate, a key of `fashion.optimisation.SCHEDULES`.
         nesterov: whether the momentum is Nesterov's.
@@ -101,7 +116,8 @@ class Experiment:
         teacher: the name of an experiment, n, and a share: each training label gives up this share to the probabilities
             of a network that learned by that experiment from the other n - 1 of n parts of the images; () for none.
         keep: whether its runs keep the weights of the network, and what it returns for the evaluated images.
-        group: the table of the README that shows it: "published", "variants", "fast", "ablations" or "final".
+        group: the table of the README that shows it: "published", "variants", "fast", "ablations",
+            "search" or "final".
         published: test accuracy after the last epoch in the published study, one run, in percent.
         published_stem: what its folder and files are called there, where that is not `model_<name>`.
 
@@ -133,11 +149,10 @@ class Experiment:
     def __post_init__(self):
         for each in fields(self):
             object.__setattr__(self, each.name, _plain(getattr(self, each.name)))
-        for names, allows, what in _VALUES:
-            for name in names:
-                value = getattr(self, name)
-                if not allows(value):
-                    raise ValueError(" ".join(f"{self.name}: {name} must be {what}, not {value!r}".split()))
+        try:
+            require(vars(self), _VALUES)
+        except ValueError as error:
+            raise ValueError(" ".join(f"{self.name}: {error}".split())) from None
         if self.nesterov and not self.momentum:
             raise ValueError(f"{self.name}: nesterov needs a momentum")
 

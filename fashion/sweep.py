@@ -18,8 +18,20 @@ import typer
 
 from fashion.experiments import Experiment
 from fashion.jobs import Code, Job
-from fashion.settings import RUNS, FashionError, cores, quick, writable
-from fashion.terminal import Data, Epochs, Logs, Names, Precision, Seeds, Validation, named, numbers, show
+from fashion.settings import RUNS, FashionError, cores, writable
+from fashion.terminal import (
+    Data,
+    Epochs,
+    Logs,
+    Names,
+    Precision,
+    Seeds,
+    Validation,
+    named,
+    numbers,
+    show,
+    tell_of_rehearsal,
+)
 
 if TYPE_CHECKING:
     import submitit
@@ -206,8 +218,7 @@ def _show(experiments: list[Experiment], grid: list[Job], failed: dict[Job, Path
             }
         )
     show(rows)
-    if quick():
-        typer.echo("\nA rehearsal on 256 images (FASHION_QUICK is set), of which the project keeps nothing.")
+    tell_of_rehearsal()
     if failed:
         typer.echo("\nFailed twice:")
     for job, path in failed.items():

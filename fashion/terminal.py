@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fashion.experiments import EXPERIMENTS, Experiment
-from fashion.settings import FashionError
+from fashion.settings import FashionError, quick
 
 if TYPE_CHECKING:
     from fashion.history import Epoch
@@ -69,6 +69,12 @@ def epoch_line(title: str, epochs: int, evaluated_on: str, epoch: "Epoch") -> st
         f"{title}  epoch {epoch.epoch}/{epochs}  train {epoch.train_loss:.4f} {epoch.train_accuracy:.2f}%  "
         f"{evaluated_on} {epoch.test_loss:.4f} {epoch.test_accuracy:.2f}%  {epoch.seconds:.1f} s"
     )
+
+
+def tell_of_rehearsal() -> None:
+    """Print that a rehearsal is one."""
+    if quick():
+        typer.echo("\nA rehearsal on 256 images (FASHION_QUICK is set), of which the project keeps nothing.")
 
 
 def show(rows: Iterable[dict]) -> None:

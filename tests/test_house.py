@@ -28,6 +28,7 @@ FLOORS = [
     ("hardware",),
     ("optimisation",),
     ("models",),
+    ("changes",),
     ("augment",),
     ("data",),
     ("experiments",),

@@ -7,7 +7,8 @@ import torchvision
 from torch import nn
 
 from fashion import FashionError, build, summary
-from fashion.models import CHANGES, MODELS, FastNetwork, Residual, WideResNet
+from fashion.changes import CHANGES
+from fashion.models import MODELS, FastNetwork, Residual, WideResNet
 
 PUBLISHED = ("NeuralNetwork_v1", "NeuralNetwork_v1_5_5", "NeuralNetwork_v1_5_5_BN")  # end in a softmax
 
@@ -30,9 +31,9 @@ def test_the_tables_are_the_published_ones(name):
     ("choice", "message"),
     [
         ({"model": "v1"}, "there is no model 'v1': fashion/models.py has NeuralNetwork_v1, "),
-        ({"changes": ("logits", "smaller")}, "there is no change 'smaller': fashion/models.py has logits, "),
+        ({"changes": ("logits", "smaller")}, "there is no change 'smaller': fashion/changes.py has logits, "),
         ({"changes": (("identity", 2),)}, r"the change 'identity' takes \(\), not \(2,\)"),
-        ({"pretrained": "cifar"}, "there is no pretrained weights 'cifar': fashion/models.py has imagenet"),
+        ({"pretrained": "cifar"}, "there is no pretrained weights 'cifar': fashion/changes.py has imagenet"),
     ],
 )
 def test_what_there_is_not_is_named(choice, message):

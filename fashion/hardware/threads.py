@@ -1,7 +1,8 @@
 """How many threads a CPU computes with, and how they wait for each other.
 
 A minibatch is many short pieces of work, and OpenMP's threads spin between them: on a busy machine for a core that
-another process has. Both rules give a busy machine its fair share, and cost an idle one little.
+another process has. Both rules bring a busy machine nearer to its fair share, and cost an idle one some time:
+benchmarks/README.md has the figures.
 """
 
 import os

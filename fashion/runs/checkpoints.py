@@ -13,6 +13,7 @@ from fashion.data import Loader
 from fashion.history import Epoch
 from fashion.runs.files import flush, refusals_of_the_system, say
 from fashion.runs.record import Record
+from fashion.settings import FashionError
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,21 @@ def read_checkpoint(path: Path) -> Saved | None:
     """Read the last checkpoint that was written to a path and is whole; None if there is none.
 
     One that is damaged is set aside, and the user is told.
+
+    Raises:
+        FashionError: the system cannot read one.
     """
     for each in (path, previous(path)):
         try:
-            return _read(each)
+            content = each.read_bytes()
         except FileNotFoundError:
             continue
+        except OSError as error:  # it may be whole
+            raise FashionError(f"cannot read {each} ({error.strerror or error})") from error
+        try:
+            return _read(content)
+        except MemoryError:
+            raise
         except Exception as error:  # the unpickler trips over junk in many ways
             aside = each.with_suffix(".damaged")
             each.replace(aside)
@@ -119,8 +129,8 @@ def read_checkpoint(path: Path) -> Saved | None:
     return None
 
 
-def _read(path: Path) -> Saved:
-    state = torch.load(path, map_location="cpu", weights_only=True)
+def _read(content: bytes) -> Saved:
+    state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     history = [Epoch(*row) for row in state["history"]]
     return Saved(Record.from_json(state["record"]), history, state["generators"], state["parts"])
 

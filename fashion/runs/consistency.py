@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fashion.recipes import require, whole
+
 if TYPE_CHECKING:
     from fashion.history import Epoch
     from fashion.runs.record import Record
 
 # The values of a record, and in words.
 _VALUES = (
-    (("seed", "train_images", "test_images"), lambda value: _whole(value) and value >= 0, "a whole number from 0 on"),
-    (("together",), lambda value: _whole(value) and value > 0, "a positive whole number"),
+    (("seed", "train_images", "test_images"), lambda value: whole(value) and value >= 0, "a whole number from 0 on"),
+    (("together",), lambda value: whole(value) and value > 0, "a positive whole number"),
     (("evaluated_on",), lambda value: value in ("test", "validation"), "test or validation"),
     (("precision",), lambda value: value in ("fp32", "bf16"), "fp32 or bf16"),
     (("compiled",), lambda value: isinstance(value, bool), "true or false"),
@@ -31,11 +33,7 @@ def require_consistent(
     Raises:
         ValueError: something is of another kind, or does not fit the rest.
     """
-    values = vars(record) | vars(record.provenance)
-    for names, allows, what in _VALUES:
-        for name in names:
-            if not allows(values[name]):
-                raise ValueError(f"{name} must be {what}, not {values[name]!r}")
+    require(vars(record) | vars(record.provenance), _VALUES)
     if len(history) != record.experiment.epochs or len(predictions) != record.test_images:
         raise ValueError(f"{len(history)} epochs, {len(predictions)} predictions")
     if [epoch.epoch for epoch in history] != list(range(1, len(history) + 1)):
@@ -52,7 +50,3 @@ def require_consistent(
         raise ValueError(f"outputs for {shape[1]} images" if len(shape) == 3 else f"outputs of shape {shape}")
     if outputs is not None and outputs.dtype != np.float16:
         raise ValueError(f"outputs of kind {outputs.dtype}")
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -138,6 +138,11 @@ def experiment_folder(experiment: Experiment, logs: Path | str, validation: bool
     return Path(logs) / ("validation" if validation else "") / f"{experiment.stem}_logs"
 
 
+def part_folder(logs: Path, part: int, parts: int) -> Path:
+    """Return where the teacher of one of several parts of the images is recorded, below a folder of runs."""
+    return logs / "teachers" / f"{part + 1}_of_{parts}"
+
+
 def seed_folders(folder: Path) -> list[Path]:
     """List the runs in an experiment's folder, one included whose `write_run` was killed between its two renames."""
     names = {re.sub(r"^\.(seed_\d+)\.old$", r"\1", path.name) for path in folder.glob("*seed_*")}

@@ -120,8 +120,9 @@ def run(
     refusals.require_same_images(request, folder)
     refusals.require_writable(folder.parent)
     if experiment.teacher:
-        lesson = partial(run, validation=True, precision=precision, compile_model=compile_model, pace=pace)
-        train = taught(train, experiment, Path(logs) / ("validation" if validation else "") / "teachers", lesson)
+        alike = {"precision": precision, "compile_model": compile_model, "pace": pace}
+        lesson = partial(run, validation=True, company=company._replace(size=1), **alike)
+        train = taught(train, experiment, Path(logs) / ("validation" if validation else ""), lesson)
     with held(folder):
         if not retrain and (found := read_run(folder)):  # another process has just ended it
             return found
@@ -165,15 +166,15 @@ def _train(
     experiment, (train, test) = request.experiment, data
     device = train.images.device
     record = _record(request, network, device, saved, company.size)
+    train_loader = Loader(train, experiment.batch_size, seed=request.seed, augment=compose(experiment.augment))
+    test_loader = Loader(test, experiment.batch_size)
     refusals.require_committed(record, folder)
+    refusals.require_readable(record)
     if experiment.keep:
         weights(network)  # which says whether they can be kept before they are trained
     with alone:  # since it may put the global generator back into the state in which it was
         placed = place(network, device, record.precision)  # the network itself, or what computes it in bfloat16
     optimiser = build_optimiser(experiment, placed, torch.bfloat16 if record.precision == "bf16" else torch.float32)
-    train_loader = Loader(train, experiment.batch_size, seed=request.seed, augment=compose(experiment.augment))
-    test_loader = Loader(test, experiment.batch_size)
-    refusals.require_readable(record)
     scheduler = build_scheduler(experiment, optimiser, experiment.epochs * len(train_loader))
     averaged = build_average(experiment, placed)
     tested = averaged or placed

@@ -15,7 +15,7 @@ from fashion.estimates import temperature
 from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.recipes import chosen
 from fashion.runs.files import say
-from fashion.runs.record import Run, experiment_folder
+from fashion.runs.record import Run, experiment_folder, part_folder
 
 _one_at_a_time = Lock()  # of several seeds that begin together, the first trains the teachers
 
@@ -29,7 +29,7 @@ def taught(train: Dataset, experiment: Experiment, logs: Path, run: Callable[...
     Args:
         train: all images to train on, with their classes.
         experiment: its field `teacher` says who teaches, in how many parts, and how much.
-        logs: the folder to record the teachers in.
+        logs: the folder of runs to record the teachers below.
         run: trains a teacher, or loads it: takes an experiment, a seed, `logs` and `data`.
 
     Returns:
@@ -44,7 +44,7 @@ def taught(train: Dataset, experiment: Experiment, logs: Path, run: Callable[...
     for part in range(parts):
         others, unseen = parted(train, first=part, every=parts)
         with _one_at_a_time:
-            place = logs / f"{part + 1}_of_{parts}"
+            place = part_folder(logs, part, parts)
             if not experiment_folder(teacher, place, validation=True).exists():
                 say(f"{experiment.name} has teachers: {name} is trained first, part {part + 1} of {parts}, in {place}")
             found = run(replace(teacher, keep=True), part, logs=place, data=(others, unseen))

@@ -11,6 +11,7 @@ import pandas as pd
 
 from fashion import models
 from fashion.experiments import Experiment
+from fashion.recipes import require
 from fashion.runs.record import Run
 from fashion.settings import FashionError
 from fashion.study.writing import percent
@@ -55,10 +56,7 @@ class Reported:
     remark: str
 
     def __post_init__(self):
-        for name, allows, what in _VALUES:
-            value = getattr(self, name)
-            if not allows(value):
-                raise ValueError(f"{name} must be {what}, not {value!r}")
+        require(vars(self), _VALUES)
         if self.kind == "claim" and not self.remark:
             raise ValueError("remark must say what the source of a claim shows")
 
@@ -83,16 +81,16 @@ def _positive(value: float | None) -> bool:
 
 # What the fields can be, and in words.
 _VALUES = (
-    ("kind", *_one_of("result", "claim")),
-    ("accuracy", _accuracy, "percent from 80 to 100, such as '96.41 ± 0.01'"),
-    ("network", bool, "named"),
-    ("millions", _positive, "a positive number"),
-    ("epochs", _positive, "a positive number"),
-    ("runs", _positive, "a positive number"),
-    ("data", *_one_of("before", "after", "unknown")),
-    ("epoch", *_one_of("last", "best", "unknown")),
-    ("by", bool, "a name"),
-    ("source", re.compile(r"https://[\w.-]+/\S+").fullmatch, "a link"),
+    (("kind",), *_one_of("result", "claim")),
+    (("accuracy",), _accuracy, "percent from 80 to 100, such as '96.41 ± 0.01'"),
+    (("network",), bool, "named"),
+    (("millions",), _positive, "a positive number"),
+    (("epochs",), _positive, "a positive number"),
+    (("runs",), _positive, "a positive number"),
+    (("data",), *_one_of("before", "after", "unknown")),
+    (("epoch",), *_one_of("last", "best", "unknown")),
+    (("by",), bool, "a name"),
+    (("source",), re.compile(r"https://[\w.-]+/\S+").fullmatch, "a link"),
 )
 
 _COLUMNS = [each.name for each in fields(Reported)]

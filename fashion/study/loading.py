@@ -9,7 +9,7 @@ import numpy as np
 
 from fashion.data import Dataset, load_data, split
 from fashion.experiments import ABLATIONS, EXPERIMENTS, LEARNING_RATES, Experiment, ablation
-from fashion.runs.record import Run, recorded
+from fashion.runs.record import Run, part_folder, recorded
 from fashion.settings import MODEL_LOGS
 
 Groups = Mapping[Experiment, list[Run]]
@@ -91,13 +91,13 @@ def load_study(logs: Path | str = MODEL_LOGS) -> Study:
         {each: recorded(each, logs) for each in experiments},
         {each: recorded(each, logs, validation=True) for each in experiments},
         {each: recorded(each, Path(logs) / "gpu") for each in experiments if each.group == "fast"},
-        _teachers(EXPERIMENTS["final"], Path(logs) / "teachers"),
+        _teachers(EXPERIMENTS["final"], Path(logs)),
     )
 
 
 def _teachers(taught: Experiment, logs: Path) -> list[Run]:
     name, parts, _ = taught.teacher
-    places = (logs / f"{part + 1}_of_{parts}" for part in range(parts))
+    places = (part_folder(logs, part, parts) for part in range(parts))
     return [run for place in places for run in recorded(EXPERIMENTS[name], place, validation=True)]
 
 

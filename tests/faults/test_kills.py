@@ -84,20 +84,8 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_never_was(straight, 
 
 def test_a_run_that_is_terminated_ends_soon_and_goes_on(tmp_path):
     def command(folder):
-        logs = str(tmp_path / folder)
-        return [
-            sys.executable,
-            "-m",
-            "fashion",
-            "run",
-            "v1_fixed",
-            "--epochs",
-            "3",
-            "--precision",
-            "fp32",
-            "--logs",
-            logs,
-        ]
+        words = ["-m", "fashion", "run", "v1_fixed", "--epochs", "3", "--precision", "fp32", "--logs"]
+        return [sys.executable, *words, str(tmp_path / folder)]
 
     subprocess.run(command("straight"), check=True, capture_output=True)
     surroundings = os.environ | {"PYTHONUNBUFFERED": "1"}

@@ -187,3 +187,13 @@ def test_an_interrupt_while_a_checkpoint_is_written_is_an_interrupt(written, mon
     with pytest.raises(KeyboardInterrupt):
         written.write(RECORD, [])
     assert len(read_checkpoint(written.path).history) == 1
+
+
+def test_a_checkpoint_that_cannot_be_read_stays_where_it_is(written, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(FashionError, match=r"^cannot read .*seed_0.pt \(Permission denied\)$"):
+        read_checkpoint(written.path)
+    assert sorted(path.name for path in written.path.parent.iterdir()) == ["seed_0.previous.pt", "seed_0.pt"]
