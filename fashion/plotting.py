@@ -60,10 +60,12 @@ def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
     figure, axes = subplots(5, 4.25)
     epochs = [epoch.epoch for epoch in runs[0].history]
     labels = {"train": "train", "test": runs[0].record.evaluated_on}
+    drawn = []
     for part, (colour, line) in _STYLES.items():
         values = np.array([[getattr(epoch, f"{part}_{metric}") for epoch in run.history] for run in runs])
         band = "95% interval of the mean" if part == "test" else None
         _mean_and_seeds(axes, epochs, values, colour, line, labels[part], band)
+        drawn.append(values)
     if metric == "accuracy" and labels["test"] == "test" and experiment.published is not None:
         axes.axhline(experiment.published, color="black", linestyle=":", label=f"published {experiment.published}%")
     seeds = "1 seed" if len(runs) == 1 else f"mean of {len(runs)} seeds"
@@ -73,6 +75,8 @@ def curves(experiment: Experiment, runs: Sequence[Run], metric: str) -> Figure:
     if metric == "accuracy":
         _in_percent(axes.yaxis)
         _within_possible(axes)
+    else:
+        _cut_spikes(axes, np.concatenate(drawn))
     _legend_below(axes)
     return figure
 
@@ -254,6 +258,17 @@ def _within_possible(axes: Axes) -> None:
     """Let the y axis end where accuracies do, at 0 and 100%, though a band may go on."""
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, 0), min(high, 100))
+
+
+def _cut_spikes(axes: Axes, values: np.ndarray) -> None:
+    """Let the y axis end below values three times as high as nearly all others, and say how many they are."""
+    ordinary = values[values <= 3 * np.quantile(values, 0.98)]
+    above = values.size - ordinary.size
+    if above:
+        low = axes.get_ylim()[0]
+        axes.set_ylim(max(low, 0), 1.1 * ordinary.max())
+        text = f"{above} value{'s' * (above > 1)} above, up to {values.max():.1f}"
+        axes.text(0.98, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=9)
 
 
 def _widen(axes: Axes, least: float) -> None:

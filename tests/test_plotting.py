@@ -72,6 +72,17 @@ def test_a_loss_has_no_published_value():
     assert "published" not in " ".join(texts(axes.get_legend().get_texts()))
 
 
+def test_a_spike_does_not_flatten_the_rest():
+    runs = made_up(5, epochs=12)
+    plain = plotting.curves(EXPERIMENTS["v1"], runs, "loss").axes[0]
+    assert not plain.texts and plain.get_ylim()[1] > 2.0
+    history = list(runs[0].history)
+    history[2] = history[2]._replace(test_loss=15.02)
+    spiked = plotting.curves(EXPERIMENTS["v1"], [replace(runs[0], history=history), *runs[1:]], "loss").axes[0]
+    assert texts(spiked.texts) == ["1 value above, up to 15.0"]
+    assert spiked.get_ylim()[1] == pytest.approx(1.1 * 2.0)  # of the highest of the others
+
+
 def test_a_flat_curve_looks_flat():
     flat = a_run(10.01, 10.01, train_accuracy=10.0)
     low, high = plotting.curves(EXPERIMENTS["v1"], [flat], "accuracy").axes[0].get_ylim()
