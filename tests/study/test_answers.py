@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from inspect import isfunction
 
@@ -5,7 +6,8 @@ import numpy as np
 import pytest
 from made_up import H200, XEON, a_run, a_study, ending_at, runs_of
 
-from fashion import study
+from fashion import EXPERIMENTS, study
+from fashion.models import MODELS, build
 from fashion.settings import ROOT
 from fashion.study import answers, load_study, probabilities
 
@@ -242,6 +244,10 @@ def test_what_the_sentences_take_for_granted_holds_in_the_record(record):
         each.name: probabilities.calibrated_loss(*runs, study.validation_labels())
         for each, runs in record.trials.items()
     }
+    for pair in ("search_cutmix", "search_cutmix_erase"):
+        assert 0.2 <= round(1 - losses[f"{pair}_taught"] / losses[pair], 2) <= 0.25  # "a fifth to a quarter"
+    seconds = [run.train_seconds for run in (*final[:1], *record.teachers)]
+    assert sum(seconds) / wide.train_seconds == pytest.approx(1 / 5, abs=0.05)
     taught = [loss for name, loss in losses.items() if name.endswith("_taught")]
     others = [loss for name, loss in losses.items() if not name.endswith("_taught")]
     assert max(taught) < 0.81 * losses["search_cutmix_erase"] and max(taught) < min(others)
@@ -249,3 +255,21 @@ def test_what_the_sentences_take_for_granted_holds_in_the_record(record):
     assert losses["fast_95_gpu"] < min(losses[f"search_{name}"] for name in ("64_3_24", "128_3_12", "64_3_30"))
     for name in ("fast_93", "fast", "fast_95_muon"):
         assert all(run.record.provenance.hardware.endswith("2 threads") for run in record[name])
+
+
+def test_the_numbers_in_prose_are_those_of_the_recipes():
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    cells = json.loads((ROOT / "notebooks" / "07_final_model.ipynb").read_text())["cells"]
+    notebook = " ".join("".join(cell["source"]) for cell in cells).replace("\n", " ")
+    size = {name: sum(each.numel() for each in build(name).parameters()) for name in MODELS}
+    final, wide = EXPERIMENTS["final"], EXPERIMENTS["final_wide"]
+    fast = [EXPERIMENTS[name] for name in ("fast_93", "fast")]
+    assert f"{size[final.model] / 1e6:.1f} million parameters, {final.epochs} epochs of Muon" in readme
+    epochs = f"{fast[0].epochs} and {fast[1].epochs} epochs"
+    assert f"{size[fast[0].model] / 1e6:.1f} million parameters for {epochs}" in readme
+    assert {EXPERIMENTS[f"fast_{level}_gpu"].batch_size for level in (94, 95)} == {1024}
+    assert "minibatches of 1,024" in readme and "Half of each training label" in readme
+    assert final.teacher[1:] == (3, 0.5) and "one of three smaller networks" in readme
+    assert f"{size[wide.model] / 1e6:.0f} million parameters" in notebook and f"{wide.epochs} epochs" in notebook
+    assert f"Its number of epochs, {final.epochs}" in notebook
+    assert size[final.model] / size[wide.model] == pytest.approx(1 / 5, abs=0.02)  # "a fifth of the size"
