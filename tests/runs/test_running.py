@@ -25,7 +25,7 @@ from fashion.optimisation import OPTIMISERS
 from fashion.runs import running
 from fashion.runs.checkpoints import checkpoint_path
 from fashion.runs.record import Provenance, failures, read_run
-from fashion.runs.running import Pace
+from fashion.runs.running import Company, Pace
 from fashion.settings import Paused
 
 
@@ -475,3 +475,16 @@ def test_logs_that_vanish_are_one_line(tmp_path, small):
 
     with pytest.raises(FashionError, match=r"^cannot write .*seed_0\S* \(No such file or directory\)"):
         run(LEARNER, 0, logs=tmp_path / "logs", data=small, after_epoch=vanish)
+
+
+def test_an_interrupt_reaches_the_teachers(tmp_path, small, monkeypatch):
+    monkeypatch.setitem(EXPERIMENTS, "teacher", replace(LEARNER, name="teacher"))
+    with pytest.raises(KeyboardInterrupt):
+        run(
+            replace(LEARNER, teacher=("teacher", 2, 0.5)),
+            0,
+            logs=tmp_path,
+            data=small,
+            company=Company(2, lambda: True),
+        )
+    assert not list(tmp_path.rglob("run.json"))
