@@ -4,6 +4,7 @@ submitit (https://github.com/facebookincubator/submitit) starts the processes, a
 """
 
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -104,6 +105,7 @@ def _train(missing: list[Job], where: Where, workers: int | None, minutes: int) 
         gpus = _gpus() if device == "cuda" else []
         workers = min(workers or len(gpus) or (cores() if device == "cpu" else 1), len(missing))
         share = max(1, cores() // workers)
+    _let_processes_be_interrupted()
     code = Code.here()
     jobs = {replace(job, code=code, cores=share): job for job in missing}
     at_a_time = workers if where is Where.LOCAL else len(jobs)  # Slurm itself holds the others back
@@ -142,6 +144,15 @@ def _executor(where: Where, logs: Path, minutes: int, workers: int | None) -> "s
             name="fashion", timeout_min=minutes, stderr_to_stdout=True, slurm_array_parallelism=workers
         )
     return executor
+
+
+def _let_processes_be_interrupted() -> None:
+    """Let SIGINT, by which submitit stops a process, reach those of a sweep that a script runs in the background.
+
+    Its shell lets the sweep ignore that signal, and processes would inherit it; of a handler they inherit nothing.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: None)
 
 
 def _gpus() -> list[str]:

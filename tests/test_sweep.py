@@ -253,10 +253,14 @@ def test_a_run_that_is_preempted_goes_on_from_its_last_checkpoint_each_time(caps
     assert outcome(found) == outcome(run(experiment, 0, logs=tmp_path / "straight"))
 
 
-def test_an_interrupted_sweep_stops_its_runs(tmp_path):
+@pytest.mark.parametrize("background", [False, True], ids=["foreground", "background"])
+def test_an_interrupted_sweep_stops_its_runs(tmp_path, background):
     pytest.importorskip("submitit")
     command = [sys.executable, "-m", "fashion", "sweep", "v1_fixed", "--seeds", "0", "--epochs", "5000", "--logs"]
+    # As a script does with what it starts in the background; the process inherits it
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if background else signal.default_int_handler)
     process = subprocess.Popen([*command, str(tmp_path)], stdout=-1, stderr=-1, text=True)
+    signal.signal(signal.SIGINT, before)
     wait_for(lambda: "epoch 3/5000" in text_of(tmp_path))
     holder = experiment_folder(FIXED, tmp_path) / ".seed_0.holder"
     assert holder.exists()
