@@ -148,7 +148,7 @@ class _Worker:
         self.contender = contender
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed with the worker)
         start = time.perf_counter()
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: S603 - a file of this folder, with names of its own
             [sys.executable, "worker.py", contender, model, str(device)],
             cwd=FOLDER,
             env=_environment(contender),

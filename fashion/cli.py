@@ -5,7 +5,10 @@ A command imports what it needs when it runs: torch takes seconds, and `--help` 
 
 import json
 import math
+import re
+import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,6 +51,7 @@ def run_command_line(arguments: list[str] | None = None) -> int:
         KeyboardInterrupt: it was interrupted.
     """
     try:
+        _require_words(sys.argv[1:] if arguments is None else arguments)
         code = app(arguments, standalone_mode=False)
     except Paused as paused:
         typer.echo(f"{paused}; the same command continues it")
@@ -76,7 +80,7 @@ def list_command(
     from fashion.study.writing import in_words, percent, seed_list
 
     if not logs.is_dir():
-        raise FashionError(f"there is no folder {logs}")
+        raise FashionError(f"there is no folder {logs}: --logs names another; the study's is in its repository")
     found: dict[Experiment, tuple[list[Run], list[Run]]] = {each: ([], []) for each in EXPERIMENTS.values()}
     for part, folder in enumerate((logs, logs / "validation")):
         for run in (run for each in sorted(folder.glob("*_logs")) for run in read_runs(each)):
@@ -259,6 +263,13 @@ def _run_seeds(experiment: Experiment, seeds: list[int], options: dict, is_last:
         elif not is_last and options["pace"].stops_after(result.history[-1]):
             raise Paused(f"{title} is trained, and the time is up before the next")
     return results
+
+
+def _require_words(arguments: list[str]) -> None:
+    """Refuse empty arguments, which as paths would mean the working directory."""
+    for before, each in pairwise(["fashion", *arguments]):
+        if not each or re.fullmatch("--[^=]+=", each):
+            raise FashionError(f"nothing follows {each or before}: is a variable not set?")
 
 
 def _complain(message: str, code: int) -> int:

@@ -138,7 +138,7 @@ def _executor(where: Where, logs: Path, minutes: int, workers: int | None) -> "s
     if where is Where.LOCAL:
         executor.update_parameters(timeout_min=_NO_LIMIT, stderr_to_stdout=True)
     else:
-        if subprocess.run(["sacct", "--noheader"], capture_output=True).returncode:
+        if subprocess.run(["sacct", "--noheader"], capture_output=True).returncode:  # noqa: S607 - the cluster's own
             raise FashionError("this Slurm keeps no accounts, which tell how a job ended (sacct fails): use --print")
         executor.update_parameters(
             name="fashion", timeout_min=minutes, stderr_to_stdout=True, slurm_array_parallelism=workers

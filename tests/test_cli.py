@@ -60,6 +60,10 @@ def record(logs, experiment, accuracy, seed=0, validation=False, **options):
         (["compare", "v1", "v1_fixed", "--logs", "{file}.d"], "v1 has no runs here that were"),
         (["export", "--weights", "{file}.d"], "does not exist"),
         (["rnu", "v1"], "No such command 'rnu'"),
+        ([""], "nothing follows fashion: is a variable not set?"),
+        (["run", "v1", "--logs", ""], "nothing follows --logs: is a variable not set?"),
+        (["run", "v1", "--logs="], "nothing follows --logs=: is a variable not set?"),
+        (["predict", ""], "nothing follows predict: is a variable not set?"),
     ],
 )
 def test_what_the_user_can_put_right_is_one_line_and_code_2(capsys, tmp_path, arguments, message):

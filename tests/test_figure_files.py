@@ -165,11 +165,15 @@ axes.unicode_minus: False
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_matplotlibrc_changes_no_figure(tmp_path, small, name):
     (tmp_path / "matplotlibrc").write_text(BROKEN)
-    plain = save(DRAWN[name](small[1]), tmp_path / "plain.png").read_bytes()
-    with matplotlib.rc_context(fname=tmp_path / "matplotlibrc"):
+
+    def shown_and_saved():  # as a notebook does both
         figure = DRAWN[name](small[1])
-        figure.canvas.draw()  # as a notebook does that shows it
-        assert save(figure, tmp_path / "figure.png").read_bytes() == plain
+        figure.canvas.draw()
+        return save(figure, tmp_path / "figure.png").read_bytes()
+
+    plain = shown_and_saved()
+    with matplotlib.rc_context(fname=tmp_path / "matplotlibrc"):
+        assert shown_and_saved() == plain
 
 
 def test_a_figure_is_shown_as_it_is_saved(tmp_path):

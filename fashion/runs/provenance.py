@@ -54,7 +54,8 @@ def _processor() -> str:
         names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     elif sys.platform == "darwin":  # where `platform` says "arm" of every chip
         command = ["sysctl", "-n", "machdep.cpu.brand_string"]
-        names = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
+        done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603 - a constant
+        names = done.stdout.splitlines()
     return next(filter(None, names), platform.processor() or platform.machine())
 
 
@@ -72,5 +73,6 @@ def git_commit() -> str | None:
 def _git(*arguments: str) -> str:
     # Without what would lead git to another repository than the one the code is in
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    done = subprocess.run(["git", *arguments], cwd=ROOT, env=surroundings, capture_output=True, text=True, check=True)
+    command = ["git", *arguments]  # the one on the user's PATH, with words of this module alone
+    done = subprocess.run(command, cwd=ROOT, env=surroundings, capture_output=True, text=True, check=True)  # noqa: S603
     return done.stdout.strip()
