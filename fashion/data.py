@@ -3,9 +3,6 @@
 import contextlib
 import gzip
 import hashlib
-import os
-import shutil
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,11 +15,12 @@ from fashion.settings import FashionError, data_directory
 
 CLASSES = tuple(FashionMNIST.classes)  # in the order of the labels 0 to 9
 
-_UNPACKED_MD5 = {
-    "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-    "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
-    "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
-    "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+# Of each published file: unpacked, and packed.
+_MD5 = {
+    "train-images-idx3-ubyte": ("f4a8712d7a061bf5bd6d2ca38dc4d50a", "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
+    "train-labels-idx1-ubyte": ("9018921c3c673c538a1fc5bad174d6f9", "25c81989df183df01b3e8a0aad5dffbe"),
+    "t10k-images-idx3-ubyte": ("8181f5470baa50b63fa0f6fddb340f0a", "bef4ecab320f06d8554ea6380940ec79"),
+    "t10k-labels-idx1-ubyte": ("15d484375f8d13e6eb1aabb0c3f46965", "bb300cfdad3c16e7a12a480ee83cd310"),
 }
 
 
@@ -43,32 +41,22 @@ def load_data(directory: Path | str | None = None, device: torch.device | str = 
     """Load all 60,000 training and 10,000 test images, normalised with mean 0.5 and standard deviation 0.5.
 
     Args:
-        directory: holds `FashionMNIST/raw/` with the four published files, which are verified and unpacked there (and
+        directory: holds `FashionMNIST/raw/` with the four published files, packed or not, which are verified (and
             downloaded first where they are missing). Default: `FASHION_DATA`, else the repository's `data/`.
         device: where the tensors are put: 188 MB and 31 MB.
 
     Raises:
-        FashionError: a file is missing, truncated or altered and could not be downloaded.
+        FashionError: a file is missing, truncated or altered and could not be downloaded, or cannot be read.
     """
     root = Path(directory or data_directory()).expanduser()
     raw = root / "FashionMNIST" / "raw"
-    _unpack(raw)
-    made = [each for each in (raw, *raw.parents) if not each.exists()]
-    try:
-        train, test = (FashionMNIST(root, train=train, download=True) for train in (True, False))
-    except (RuntimeError, OSError) as error:
-        for folder in made:  # by torchvision, for what it could not download
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        _check(raw, dict(FashionMNIST.resources), "delete it and run again where there is a network")
-        missing = [name for name, _ in FashionMNIST.resources if not (raw / name).is_file()]
-        if missing:
-            raise FashionError(
-                f"{raw / missing[0]} is missing and could not be downloaded: "
-                "put the published file there, or name the folder that has FashionMNIST/raw with --data or FASHION_DATA"
-            ) from error
-        raise FashionError(f"{raw} could not be unpacked: {str(error).splitlines()[0]}") from error
-    return _as_tensors(train, device), _as_tensors(test, device)
+    contents = _contents(raw)
+    if None in contents.values():
+        _download(root, raw)
+        contents = _contents(raw)
+    if lost := [name for name, content in contents.items() if content is None]:
+        raise FashionError(_what_is_wrong(raw, lost))
+    return _as_tensors("train", contents, device), _as_tensors("t10k", contents, device)
 
 
 def split(train: Dataset) -> tuple[Dataset, Dataset]:
@@ -134,43 +122,51 @@ class Loader:
             yield images[batch], labels[batch]
 
 
-def _as_tensors(source: FashionMNIST, device: torch.device | str) -> Dataset:
-    pixels = source.data.to(device).unsqueeze(1)
-    return Dataset(pixels.float().div_(255).sub_(0.5).div_(0.5), source.targets.to(device))
+def _as_tensors(part: str, contents: dict[str, bytes], device: torch.device | str) -> Dataset:
+    pixels, labels = (
+        torch.frombuffer(bytearray(contents[f"{part}-{kind}-ubyte"]), dtype=torch.uint8, offset=header).to(device)
+        for kind, header in (("images-idx3", 16), ("labels-idx1", 8))
+    )
+    return Dataset(pixels.view(-1, 1, 28, 28).float().div_(255).sub_(0.5).div_(0.5), labels.long())
 
 
-def _unpack(raw: Path) -> None:
-    """Unpack the published files that are not unpacked yet, or not whole: beside, and then in one step to their place.
-
-    Raises:
-        FashionError: a file is damaged, or the folder cannot be written.
-    """
-    for name, md5 in _UNPACKED_MD5.items():
-        packed, path = raw / f"{name}.gz", raw / name
-        if not packed.is_file():
-            _check(raw, {name: md5}, "delete it and run again where there is a network")
-        elif not path.is_file() or _md5(path) != md5:
-            beside = raw / f".{name}.{os.getpid()}"
-            try:
-                with gzip.open(packed) as source, beside.open("wb") as target:
-                    shutil.copyfileobj(source, target)
-                if _md5(beside) != md5:
-                    raise EOFError("it holds other images than the published ones")
-                beside.replace(path)
-            except (OSError, EOFError, zlib.error) as error:
-                _check(raw, dict(FashionMNIST.resources), "delete it and run again where there is a network")
-                raise FashionError(f"{packed} could not be unpacked: {error}") from error
-            finally:
-                with contextlib.suppress(OSError):
-                    beside.unlink(missing_ok=True)
+def _contents(raw: Path) -> dict[str, bytes | None]:
+    return {name: _content(raw, name) for name in _MD5}
 
 
-def _md5(path: Path) -> str:
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+def _content(raw: Path, name: str) -> bytes | None:
+    """Return what a published file holds, unpacked or not; None if neither form of it is there and whole."""
+    for path, unpack in ((raw / name, bytes), (raw / f"{name}.gz", gzip.decompress)):
+        if path.is_file() and _is_whole(path):
+            return unpack(path.read_bytes())
+    return None
 
 
-def _check(folder: Path, checksums: dict[str, str], remedy: str) -> None:
-    for name, md5 in checksums.items():
-        path = folder / name
-        if path.is_file() and _md5(path) != md5:
-            raise FashionError(f"{path} is damaged (its MD5 is not the published one): {remedy}")
+def _is_whole(path: Path) -> bool:
+    try:
+        digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    except OSError as error:
+        raise FashionError(f"{path} cannot be read: {error.strerror}") from error
+    return digest in _MD5[path.stem if path.suffix == ".gz" else path.name]
+
+
+def _download(root: Path, raw: Path) -> None:
+    """Let torchvision download what is missing; where it cannot, nothing is left behind."""
+    made = [each for each in (raw, *raw.parents) if not each.exists()]
+    try:
+        FashionMNIST(root, download=True)
+    except (RuntimeError, OSError):
+        for folder in made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _what_is_wrong(raw: Path, lost: list[str]) -> str:
+    for path in (raw / f"{name}{ending}" for name in lost for ending in (".gz", "")):
+        if path.is_file():
+            damaged = "is damaged (its MD5 is not the published one)"
+            return f"{path} {damaged}: delete it and run again where there is a network"
+    return (
+        f"{raw / lost[0]}.gz is missing and could not be downloaded: "
+        "put the published file there, or name the folder that has FashionMNIST/raw with --data or FASHION_DATA"
+    )

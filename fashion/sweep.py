@@ -98,7 +98,7 @@ def _train(missing: list[Job], where: Where, workers: int | None, minutes: int) 
     from fashion.data import load_data
     from fashion.hardware.placement import choose_device
 
-    load_data(data)  # unpacked once, before several processes do it at the same time
+    load_data(data)  # what is wrong with it is said once, and not by every process
     gpus, share = [], None
     if where is Where.LOCAL:
         device = choose_device().type
