@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -283,3 +284,29 @@ def test_the_command_line_draws_files_whatever_a_notebook_has_set(tmp_path):
     done = subprocess.run(command, env=surroundings, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model_v1_fixed_logs" / "model_v1_fixed_accuracy.png").exists()
+
+
+@pytest.fixture
+def read_only(tmp_path):
+    """A copy of the package and its dataset in a place that nobody can write to, not even root."""
+    clone = tmp_path / "clone"
+    shutil.copytree(ROOT / "fashion", clone / "fashion", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "data", clone / "data", ignore=shutil.ignore_patterns("*-ubyte"))
+    shutil.copy(ROOT / "pyproject.toml", clone)
+    mounts = [["mount", "--bind", clone, clone], ["mount", "-o", "remount,bind,ro", clone]]
+    if not shutil.which("mount") or any(subprocess.run(each, capture_output=True).returncode for each in mounts):
+        pytest.skip("nothing can be mounted read-only here")
+    yield clone
+    subprocess.run(["umount", str(clone)], check=True)
+
+
+def test_a_clone_that_cannot_be_written_trains_into_another_folder(read_only, tmp_path, no_rehearsal):
+    surroundings = {name: value for name, value in os.environ.items() if name != "FASHION_DATA"}
+    surroundings |= {"PYTHONPATH": str(read_only), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "fashion", "run", "v1_fixed", "--epochs", "1"]
+    done = subprocess.run(command, env=surroundings, cwd=read_only, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "choose another with --logs" in done.stderr
+    logs = tmp_path / "logs"
+    done = subprocess.run([*command, "--logs", logs], env=surroundings, cwd=read_only, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in logs.glob("model_v1_fixed_logs/seed_*")] == ["seed_0"]
