@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks import figures, measurements, tables
+from benchmarks import figures, measurements, sweeps, tables
 from fashion.figure_files import fingerprint, save, source_of
 from fashion.settings import ROOT, FashionError
 from fashion.study.report import with_blocks
@@ -19,6 +19,8 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "choices": tables.choices,
     "profile": tables.profile,
     "threads": tables.threads,
+    "sweep": sweeps.measured,
+    "nodes": lambda _: sweeps.simulated(),
     "linear": tables.linear,
     "equivalence": tables.equivalence,
 }

@@ -2,6 +2,7 @@
 
 import heapq
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -92,7 +93,7 @@ def simulated(seconds: Mapping[str, float] | None = None) -> str:
         )
     limit = (
         f"{len(grid)} runs, {total / 3600:.1f} hours on one node. No grid ends before its longest run does: "
-        f"`{name}` takes {longest / 3600:.2f} hours, so that more than {total / longest:.0f} nodes gain nothing."
+        f"`{name}` takes {longest / 3600:.2f} hours, so that more than {math.ceil(total / longest)} nodes gain nothing."
     )
     return f"{markdown(rows)}\n\n{limit}"
 
