@@ -115,6 +115,9 @@ def run_command(
         bool, typer.Option("--compile", help="Compile the network first: pays on a GPU, from two long runs on.")
     ] = False,
     retrain: Annotated[bool, typer.Option("--retrain", help="Train again what is recorded.")] = False,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Folder to write curves to, for TensorBoard, as they grow.")
+    ] = None,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")] = 1,
     max_minutes: Annotated[float, typer.Option(min=0, help="Stop before then, after one epoch at least.")] = math.inf,
 ) -> None:
@@ -140,7 +143,11 @@ def run_command(
     parts = [every[first : first + together] for first in range(0, len(every), together)]
     end = (experiments[-1], parts[-1])
     for experiment in experiments:
-        results = [each for part in parts for each in _run_seeds(experiment, part, options, (experiment, part) == end)]
+        results = [
+            each
+            for part in parts
+            for each in _run_seeds(experiment, part, options, tensorboard, (experiment, part) == end)
+        ]
         mine = recorded(experiment, writable(logs), validation) or results  # a rehearsal may show the study's
         figures += save_curves(experiment, mine, logs / "validation" if validation else logs)
         study = recorded(experiment, MODEL_LOGS, validation)  # none, with another number of epochs
@@ -243,25 +250,32 @@ def report_command(
         typer.echo(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
-def _run_seeds(experiment: Experiment, seeds: list[int], options: dict, is_last: bool) -> list["Run"]:
+def _run_seeds(
+    experiment: Experiment, seeds: list[int], options: dict, tensorboard: Path | None, is_last: bool
+) -> list["Run"]:
     from tqdm.auto import tqdm
 
+    from fashion.events import events
     from fashion.runs.together import run_together
 
     evaluated_on = "validation" if options["validation"] else "test"
     trained = set()
 
-    def tell(seed: int, history: list["Epoch"]) -> None:
-        trained.add(seed)
-        tqdm.write(epoch_line(f"{experiment.name} seed {seed}", experiment.epochs, evaluated_on, history[-1]))
+    with events(tensorboard, experiment.name, evaluated_on) as show_curves:
 
-    results = run_together(experiment, seeds, after_epoch=tell, **options)
-    for result in results:
-        title = f"{experiment.name} seed {result.seed}"
-        if result.seed not in trained:
-            typer.echo(f"{title}  recorded already, {result.accuracy:.2f}%; --retrain trains it again")
-        elif not is_last and options["pace"].stops_after(result.history[-1]):
-            raise Paused(f"{title} is trained, and the time is up before the next")
+        def tell(seed: int, history: list["Epoch"]) -> None:
+            trained.add(seed)
+            tqdm.write(epoch_line(f"{experiment.name} seed {seed}", experiment.epochs, evaluated_on, history[-1]))
+            show_curves(seed, history)
+
+        results = run_together(experiment, seeds, after_epoch=tell, **options)
+        for result in results:
+            title = f"{experiment.name} seed {result.seed}"
+            if result.seed not in trained:
+                typer.echo(f"{title}  recorded already, {result.accuracy:.2f}%; --retrain trains it again")
+                show_curves(result.seed, result.history)
+            elif not is_last and options["pace"].stops_after(result.history[-1]):
+                raise Paused(f"{title} is trained, and the time is up before the next")
     return results
 
 

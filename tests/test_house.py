@@ -21,7 +21,7 @@ FLOORS = [
     ("jobs",),
     ("terminal",),
     ("study", "inference"),
-    ("figure_files", "gallery"),
+    ("events", "figure_files", "gallery"),
     ("plotting",),
     ("runs",),
     ("training",),
@@ -114,7 +114,7 @@ def test_one_module_of_the_study_loads_runs():
 
 def imported_by(code):
     """Return which of the slow packages a program imports."""
-    slow = ["torch", "torchvision", "pandas", "scipy", "matplotlib", "submitit"]
+    slow = ["torch", "torchvision", "pandas", "scipy", "matplotlib", "submitit", "tensorboard"]
     program = f"import sys\n{code}\nprint(*sorted(set({slow}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()[-1].split()

@@ -91,14 +91,14 @@ def require_readable(record: Record) -> None:
         raise FashionError(f"{record.experiment.name} cannot be recorded: it would be read as {differences}")
 
 
-def require_writable(*folders: Path) -> None:
+def require_writable(*folders: Path, option: str = "--logs") -> None:
     """Refuse folders that cannot be written, before anything is trained."""
     for folder in folders:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=folder).close()
         except OSError as error:
-            raise FashionError(f"cannot write to {folder} ({error.strerror}): choose another with --logs") from error
+            raise FashionError(f"cannot write to {folder} ({error.strerror}): choose another with {option}") from error
 
 
 def _among_the_studys(folder: Path) -> bool:
