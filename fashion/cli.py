@@ -1,4 +1,4 @@
-"""The command line: `fashion list`, `run`, `sweep`, `compare`, `predict`, `export` and `report`.
+"""The command line: `fashion list`, `run`, `sweep`, `show`, `compare`, `predict`, `export` and `report`.
 
 A command imports what it needs when it runs: torch takes seconds, and `--help` shows at once.
 """
@@ -17,6 +17,7 @@ import typer
 import fashion
 from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.settings import MODEL_LOGS, ROOT, RUNS, SHIPPED, FashionError, Paused, writable
+from fashion.show import show_command
 from fashion.sweep import sweep_command
 from fashion.terminal import (
     RUNS_FOLDER,
@@ -25,11 +26,14 @@ from fashion.terminal import (
     Logs,
     Names,
     Precision,
+    Recorded,
     Seeds,
     Validation,
     epoch_line,
+    from_here,
     named,
     numbers,
+    recorded_as,
     show,
     tell_of_rehearsal,
 )
@@ -166,35 +170,37 @@ def run_command(
     tell_of_rehearsal()
     typer.echo("\nPlots:")
     for figure in figures:
-        typer.echo(f"  {figure.relative_to(Path.cwd()) if figure.is_relative_to(Path.cwd()) else figure}")
+        typer.echo(f"  {from_here(figure)}")
 
 
 app.command("sweep")(sweep_command)
+app.command("show")(show_command)
 
 
 @app.command("compare")
 def compare_command(
     first: Annotated[str, typer.Argument(help="An experiment, or a folder of runs such as runs/model_v1_logs.")],
     second: Annotated[str, typer.Argument(help="Another.")],
-    logs: Annotated[Path, typer.Option(help=f"{RUNS_FOLDER} of experiments.", show_default="runs")] = RUNS,
+    logs: Recorded = None,
 ) -> None:
-    """Compare two experiments' recorded runs: on the same seeds, and on the same test images."""
-    from fashion.runs.record import read_runs, recorded
+    """Compare two experiments' recorded runs: on the same seeds, and on the same test images.
+
+    n counts the seeds that both have, on which the second is so many points of accuracy above the first. For each of
+    them, "only first" and "only second" count the test images that just one of the two has right, and p (McNemar's) is
+    how often two equally good networks would split these at least as unevenly: below 0.05, hardly by chance.
+    """
     from fashion.study.loading import test_labels
     from fashion.study.tables import compare
     from fashion.study.writing import percent
 
-    labels, groups = test_labels(), []
-    for each in (first, second):
-        runs = read_runs(Path(each)) if Path(each).is_dir() else recorded(named(each, None), logs)
-        groups.append(runs)
+    labels, found = test_labels(), recorded_as((first, second), logs)
+    groups = (found[first], found[second])
+    for each, runs in found.items():
         if not runs or any(len(run.predictions) != len(labels) for run in runs):
             raise FashionError(f"{each} has no runs here that were evaluated on all test images")
-        if len({run.record.experiment for run in runs}) > 1:
-            raise FashionError(f"{each} has runs of more than one recipe")
     for each, runs in zip((first, second), groups, strict=True):
         typer.echo(f"{each}: {percent(runs)}% after {runs[0].record.experiment.epochs} epochs, n = {len(runs)}")
-    show(compare({f"{first}, {second}": tuple(groups)}, labels).to_dict("records"))
+    show(compare({f"{first}, {second}": groups}, labels).to_dict("records"))
 
 
 @app.command("predict")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fashion.experiments import EXPERIMENTS, Experiment
-from fashion.settings import FashionError, quick
+from fashion.settings import MODEL_LOGS, RUNS, FashionError, quick
 
 if TYPE_CHECKING:
     from fashion.history import Epoch
+    from fashion.runs.record import Run
 
 RUNS_FOLDER = "Folder of the runs"
 
@@ -23,6 +24,9 @@ Data = Annotated[
     Path | None, typer.Option(exists=True, help="Folder of the dataset. Default: $FASHION_DATA, else data.")
 ]
 Logs = Annotated[Path, typer.Option(help=f"{RUNS_FOLDER}; model_logs is the study's.", show_default="runs")]
+Recorded = Annotated[
+    Path | None, typer.Option(help=f"{RUNS_FOLDER}.", show_default="runs, and model_logs for what it lacks")
+]
 Validation = Annotated[
     bool, typer.Option("--validation", help="Hold 6,000 training images out to evaluate on, not the test set.")
 ]
@@ -48,6 +52,35 @@ def named(name: str, epochs: int | None) -> Experiment:
     return replace(experiment, epochs=epochs, published=None)
 
 
+def recorded_as(names: Iterable[str], logs: Path | None, validation: bool = False) -> "dict[str, list[Run]]":
+    """Read the runs of experiments, or of folders such as runs/model_v1_logs, by what they are called here.
+
+    Args:
+        names: of the experiments, or the folders.
+        logs: where the experiments' runs lie; None for a user's own and, where there are none of one, the study's.
+        validation: whether the experiments' runs on the validation split are meant.
+
+    Raises:
+        FashionError: there is no such experiment, or a folder has runs of more than one recipe.
+    """
+    from fashion.runs.record import read_runs, recorded
+
+    found, lacking = {}, []
+    for name in names:
+        if Path(name).is_dir():
+            found[name] = read_runs(Path(name))
+            if len({run.record.experiment for run in found[name]}) > 1:
+                raise FashionError(f"{name} has runs of more than one recipe")
+            continue
+        found[name] = recorded(named(name, None), logs or RUNS, validation)
+        if not found[name] and logs is None:
+            found[name] = recorded(named(name, None), MODEL_LOGS, validation)
+            lacking += [name] * bool(found[name])
+    if lacking:
+        typer.echo(f"{RUNS.name}/ has no runs of {', '.join(lacking)}: shown are the study's, in {MODEL_LOGS.name}/")
+    return found
+
+
 def numbers(seeds: str) -> list[int]:
     """Return the seeds that a text such as 0-4 or 0,2 stands for, in order.
 
@@ -69,6 +102,11 @@ def epoch_line(title: str, epochs: int, evaluated_on: str, epoch: "Epoch") -> st
         f"{title}  epoch {epoch.epoch}/{epochs}  train {epoch.train_loss:.4f} {epoch.train_accuracy:.2f}%  "
         f"{evaluated_on} {epoch.test_loss:.4f} {epoch.test_accuracy:.2f}%  {epoch.seconds:.1f} s"
     )
+
+
+def from_here(path: Path) -> Path:
+    """Return a path as it is called from the working directory, where it lies below that."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def tell_of_rehearsal() -> None:

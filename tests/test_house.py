@@ -17,11 +17,11 @@ MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path
 # From the top floor down: a module imports from its own floor and from those below it.
 FLOORS = [
     ("__main__",),
-    ("cli", "sweep"),
+    ("cli", "show", "sweep"),
     ("jobs",),
     ("terminal",),
     ("study", "inference"),
-    ("events", "figure_files", "gallery"),
+    ("events", "figure_files", "gallery", "overlay"),
     ("plotting",),
     ("runs",),
     ("training",),

@@ -30,13 +30,27 @@ def results(groups: Mapping[Experiment, list[Run]]) -> pd.DataFrame:
             "one more run": one_more(runs),
             "n": len(runs),
             "epochs": experiment.epochs,
-            "s/epoch": _seconds({name: [e.seconds for run in each for e in run.history] for name, each in _by(runs)}),
+            "s/epoch": _seconds(runs),
         }
         for experiment, runs in groups.items()
         if runs or experiment.published is not None
     ]
     table = pd.DataFrame(rows)
     return table.loc[:, (table != "").any()]
+
+
+def ends(groups: Mapping[str, list[Run]]) -> list[dict]:
+    """Tabulate how groups of runs end, one row each: accuracies in percent, seconds as in `results`."""
+    return [
+        {
+            "experiment": name,
+            "n": len(runs),
+            "epochs": runs[0].record.experiment.epochs,
+            f"{runs[0].record.evaluated_on}, %": percent(runs),
+            "s/epoch": _seconds(runs),
+        }
+        for name, runs in groups.items()
+    ]
 
 
 def by_seed(groups: Mapping[str, list[Run]]) -> pd.DataFrame:
@@ -203,11 +217,10 @@ def _by(runs: list[Run]) -> list[tuple[str, list[Run]]]:
     return list(zip(names, groups.values(), strict=True))
 
 
-def _seconds(machines: dict[str, list[float]]) -> str:
-    """Write the median for each machine: `80 Xeon, 1.3 H200`."""
-    return ", ".join(
-        f"{median(values):.{'1' if median(values) < 10 else '0'}f} {name}" for name, values in machines.items()
-    )
+def _seconds(runs: list[Run]) -> str:
+    """Write the median seconds of an epoch on each machine: `80 Xeon, 1.3 H200`."""
+    medians = {name: median(epoch.seconds for run in each for epoch in run.history) for name, each in _by(runs)}
+    return ", ".join(f"{value:.{'1' if value < 10 else '0'}f} {name}" for name, value in medians.items())
 
 
 def _setting(name: str, value: object) -> str:

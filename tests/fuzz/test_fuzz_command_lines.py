@@ -17,6 +17,7 @@ WORDS = st.one_of(
 COMMANDS = {
     "list": ["--logs", "{folder}"],
     "compare": ["v1", "--logs", "{folder}"],
+    "show": ["v1", "--logs", "{folder}"],
     "predict": ["--weights", "{file}"],
     "export": ["--weights", "{file}"],
     "run": ["--help"],
