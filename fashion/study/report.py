@@ -1,4 +1,4 @@
-"""The README's generated parts and the study's figures, from the records; and whether they are stale."""
+"""The READMEs' generated parts and the study's figures, from the records; and whether they are stale."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +18,7 @@ from fashion.study.figures import FIGURES
 from fashion.study.leaderboard import claims, leaderboard
 from fashion.study.loading import Study, load_study, test_labels, validation_labels
 from fashion.study.mistakes import confusion, most_confused
+from fashion.study.notebooks import notebooks
 
 README = ROOT / "README.md"
 _FINAL = ("final_wide", "final", "final_teacher")
@@ -95,31 +96,39 @@ BLOCKS: dict[str, Callable[[Study], str]] = {
     "claims": lambda _: tables.markdown(claims()),
 }
 
+# The same of other documents, by their paths from that of README.md.
+PAGES: dict[str, dict[str, Callable[[Study], str]]] = {"notebooks/README.md": {"notebooks": notebooks}}
+
 
 def write(readme: Path = README, logs: Path | str = MODEL_LOGS) -> list[Path]:
-    """Draw every figure and write every generated part of the README; return the files."""
-    study, text = _rendered(readme, logs)
+    """Draw every figure and write every generated part of the README and of `PAGES`; return the files."""
+    study, texts = _rendered(readme, logs)
     figures = [save(draw(), path, source) for path, source, draw in _figures(study, logs)]
-    readme.write_text(text, encoding="utf-8")
-    return [*figures, readme]
+    for document, text in texts.items():
+        document.write_text(text, encoding="utf-8")
+    return [*figures, *texts]
 
 
 def check(readme: Path = README, logs: Path | str = MODEL_LOGS) -> None:
-    """Compare the README and the figures with the records, and the figures with the code that draws them.
+    """Compare the README, `PAGES` and the figures with the records, and the figures with the code that draws them.
 
     Raises:
         FashionError: one of them is stale or missing.
     """
-    study, text = _rendered(readme, logs)
-    stale = [] if readme.read_text(encoding="utf-8") == text else [readme]
+    study, texts = _rendered(readme, logs)
+    stale = [document for document, text in texts.items() if document.read_text(encoding="utf-8") != text]
     stale += [path for path, source, _ in _figures(study, logs) if source_of(path) != source]
     if stale:
         raise FashionError(f"not as the records have it: {', '.join(map(str, stale))}; `fashion report` writes it anew")
 
 
-def _rendered(readme: Path, logs: Path | str) -> tuple[Study, str]:
+def _rendered(readme: Path, logs: Path | str) -> tuple[Study, dict[Path, str]]:
     study = load_study(logs)
-    return study, with_blocks(readme, {name: partial(block, study) for name, block in BLOCKS.items()})
+    documents = {readme: BLOCKS} | {readme.parent / name: blocks for name, blocks in PAGES.items()}
+    return study, {
+        document: with_blocks(document, {name: partial(block, study) for name, block in blocks.items()})
+        for document, blocks in documents.items()
+    }
 
 
 def with_blocks(document: Path, blocks: Mapping[str, Callable[[], str]], command: str = "fashion report") -> str:

@@ -17,6 +17,11 @@ def percent(runs: list[Run]) -> str:
     return with_interval([run.accuracy for run in runs]) if runs else ""
 
 
+def duration(seconds: float) -> str:
+    """Write how long something took: `2.1 s`, `52 s`, `18 min`."""
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
 def one_more(runs: list[Run]) -> str:
     """Write where 95% of further runs would end, in percent, from three seeds on: `91.5 to 93.0`."""
     if len(runs) < 3:

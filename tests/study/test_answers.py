@@ -20,27 +20,30 @@ def record():
     return load_study()
 
 
-def test_the_findings_are_computed():
-    text = answers.findings(
-        a_study(
-            {
-                "v1": ending_at(9.9, 10.0, 10.1),
-                "v1_5_5": runs_of(*([10.0] * 10 + [level] * 15 for level in (18.4, 50.0, 74.4))),
-                "v1_5_5_logits": ending_at(86.0, 87.0),
-                "v1_5_5_lrx2": ending_at(91.4, 91.4, 91.4),
-                "v1_5_5_BN": runs_of([80.0] * 9 + [89.0] + [95.0] * 30),
-                "v1_5_5_lrx8": runs_of([90.0] * 9 + [92.4]),
-                "v1_5_5_noBN_lrx8": runs_of([50.0] * 9 + [77.5]),
-                "resnet18": ending_at(90.0, 91.0, 92.0),
-                "resnet18_scratch": ending_at(89.0, 89.5, 90.0),
-                "fast": ending_at(94.1, 94.3, hardware=XEON, train_seconds=130.0),
-                "fast_95_muon": ending_at(95.04, train_seconds=1080.0),
-                "fast_94_gpu": ending_at(94.4, hardware=H200, train_seconds=2.14),
-                "fast_95_gpu": ending_at(95.1, hardware=H200, train_seconds=8.61),
-                "final": ending_at(96.5),
-            },
-        )
+def a_study_of_all_headlines():
+    return a_study(
+        {
+            "v1": ending_at(9.9, 10.0, 10.1),
+            "v1_fixed": ending_at(83.0, 84.0),
+            "v1_5_5": runs_of(*([10.0] * 10 + [level] * 15 for level in (18.4, 50.0, 74.4))),
+            "v1_5_5_logits": runs_of(*([10.0] * 24 + [level] for level in (86.0, 87.0))),
+            "v1_5_5_lrx2": ending_at(91.4, 91.4, 91.4),
+            "v1_5_5_BN": runs_of([80.0] * 9 + [89.0] + [95.0] * 30),
+            "v1_5_5_lrx8": runs_of([90.0] * 9 + [92.4]),
+            "v1_5_5_noBN_lrx8": runs_of([50.0] * 9 + [77.5]),
+            "resnet18": ending_at(90.0, 91.0, 92.0),
+            "resnet18_scratch": ending_at(89.0, 89.5, 90.0),
+            "fast": ending_at(94.1, 94.3, hardware=XEON, train_seconds=130.0),
+            "fast_95_muon": ending_at(95.04, train_seconds=1080.0),
+            "fast_94_gpu": ending_at(94.4, hardware=H200, train_seconds=2.14),
+            "fast_95_gpu": ending_at(95.1, hardware=H200, train_seconds=8.61),
+            "final": ending_at(96.5),
+        },
     )
+
+
+def test_the_findings_are_computed():
+    text = answers.findings(a_study_of_all_headlines())
     for line, expected in zip(
         text.splitlines(),
         (
@@ -58,6 +61,16 @@ def test_the_findings_are_computed():
         strict=True,
     ):
         assert line.startswith("- **") and all(each in line for each in expected), line
+
+
+def test_every_notebook_has_a_headline_of_which_the_findings_are_some():
+    headlines = answers.headlines(a_study_of_all_headlines())
+    assert headlines["01_v1"].endswith("`v1_fixed` ends at 83.5%, not 10.0%")
+    assert headlines["03_v1_5_5_BN"].endswith(
+        "the network is at 47.6%, without its softmax at 86.5%, with batch normalisation at 95.0%"
+    )
+    text = answers.findings(a_study_of_all_headlines())
+    assert [name for name, line in headlines.items() if line not in text] == ["01_v1", "03_v1_5_5_BN"]
 
 
 def test_every_finding_leads_to_its_notebook(record):
@@ -231,6 +244,11 @@ def test_what_the_sentences_take_for_granted_holds_in_the_record(record):
 
     assert np.mean(ends("v1")) == pytest.approx(10, abs=0.05) and min(ends("v1_fixed")) > 80
     assert all(np.mean(ends(f"v1_{change}")) < 20 for change in ("logits", "identity", "lrx10", "momentum"))
+    plain, without, normalised = (
+        np.mean([run.history[24].test_accuracy for run in record[name]])
+        for name in ("v1_5_5", "v1_5_5_logits", "v1_5_5_BN")
+    )
+    assert without - plain > 0.5 * (normalised - plain) and normalised > without
     assert any(10.5 < run.history[-1].train_accuracy < 70 for run in record["v1_5_5"])  # still on its way
     assert np.mean(ends("v1_5_5_BN")) == pytest.approx(np.mean(ends("v1_5_5_BN_logits")), abs=0.3)
     assert np.mean(ends("fast_95")) < 95 < np.mean(ends("fast_95_muon"))

@@ -11,6 +11,8 @@ from fashion.study.loading import test_labels as load_labels
 
 BLOCKS = {name: report.BLOCKS[name] for name in ("curves", "epochs", "missed")}
 
+PAGES = {"pages/README.md": {"runs of v1": lambda study: f"{len(study['v1'])} runs"}}
+
 
 def marked(*names, command="fashion report"):
     return "".join(f"# {name}\n<!-- {name}: written by `{command}` -->\nold\n<!-- /{name} -->\n" for name in names)
@@ -30,6 +32,9 @@ def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("written")
     readme, logs = folder / "README.md", folder / "model_logs"
     readme.write_text(f"{marked(*BLOCKS)}the end\n")
+    page = folder / "pages" / "README.md"
+    page.parent.mkdir()
+    page.write_text(marked("runs of v1"))
     labels = load_labels().astype(np.uint8)
     missing = np.where(np.arange(len(labels)) == 0, 7, labels).astype(np.uint8)
     for seed in (0, 1):
@@ -37,6 +42,7 @@ def written(tmp_path_factory):
         record(logs, "v1_5_5_lrx2", seed, 91.0, missing)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report, "BLOCKS", BLOCKS)
+        patch.setattr(report, "PAGES", PAGES)
         return folder, report.write(readme, logs)
 
 
@@ -44,6 +50,7 @@ def written(tmp_path_factory):
 def places(written, tmp_path, monkeypatch):
     """A copy of it, which the report finds in order."""
     monkeypatch.setattr(report, "BLOCKS", BLOCKS)
+    monkeypatch.setattr(report, "PAGES", PAGES)
     folder = shutil.copytree(written[0], tmp_path / "copy")
     places = [folder / name for name in ("README.md", "model_logs")]
     report.check(*places)
@@ -59,6 +66,7 @@ def test_what_is_written_is_named(written):
         *(f"model_logs/model_{name}_logs/model_{name}_{metric}.png" for name, metric in curves),
         *(f"model_logs/figures/{name}.png" for name in drawn),
         "README.md",
+        "pages/README.md",
     ]
     assert all(path.exists() for path in paths)
 
@@ -80,6 +88,15 @@ def test_a_stale_readme_is_found(places):
     readme, _ = places
     readme.write_text(readme.read_text().replace("| 91.00 ", "| 91.01 "))
     with pytest.raises(FashionError, match=r"as the records have it: \S*README.md; `fashion report` writes it anew"):
+        report.check(*places)
+
+
+def test_a_page_is_written_and_a_stale_one_found(places):
+    page = places[0].parent / "pages" / "README.md"
+    text = page.read_text()
+    assert text == marked("runs of v1").replace("old", "2 runs")
+    page.write_text(text.replace("2 runs", "3 runs"))
+    with pytest.raises(FashionError, match=r"it: \S*pages.README.md; "):
         report.check(*places)
 
 
