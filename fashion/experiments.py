@@ -196,6 +196,8 @@ EXPERIMENTS: dict[str, Experiment] = _by_name(
         replace(_FAST, name=ablation(title), keep=False, group="ablations", **changes)
         for title, changes in ABLATIONS.items()
     ),
+    # What do flips and cutout teach, beside accuracy?
+    replace(_FAST, name="fast_unaugmented", augment=(), group="inside"),
     # The highest accuracy
     _FINAL_WIDE,
     _FINAL_TEACHER,
