@@ -32,7 +32,7 @@ class Classifier(nn.Module):
     """A trained network and the temperature that calibrates it.
 
     Attributes:
-        network: returns logits.
+        network: returns logits, or, where a softmax is its last layer, probabilities.
         temperature: what they are divided by.
         record: which run trained it.
     """
@@ -45,7 +45,9 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images as `fashion.data` has them, shape (B, 1, 28, 28), to probabilities, shape (B, 10)."""
-        return torch.softmax(self.network(images) / self.temperature, dim=1)
+        outputs = self.network(images)
+        *_, last = self.network.modules()
+        return outputs if isinstance(last, nn.Softmax) else torch.softmax(outputs / self.temperature, dim=1)
 
 
 def load_classifier(path: Path | str = SHIPPED) -> Classifier:

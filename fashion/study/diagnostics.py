@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from fashion.training import LossFunction
@@ -54,6 +55,37 @@ def flow(network: nn.Module, images: Tensor, labels: Tensor, loss_fn: LossFuncti
         )
         for name, layer in layers.items()
     ]
+
+
+def stages(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    """Return what a network makes of images: the last maps of each shape, (N, C, H, W), by that: "64 x 6 x 6"."""
+    found: dict[str, Tensor] = {}
+
+    def note(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
+        if isinstance(output, Tensor) and output.ndim == 4 and output.shape[-1] > 1:
+            found[" x ".join(map(str, output.shape[1:]))] = output.detach().clone()
+
+    hooks = [layer.register_forward_hook(note) for layer in network.modules() if layer is not network]
+    try:
+        with torch.no_grad():
+            network(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def features(network: nn.Module, images: Tensor, at_a_time: int = 500) -> tuple[Tensor, Tensor]:
+    """Return what the last linear layer of a network is given, shape (N, D), and what the network returns, (N, 10)."""
+    last = [layer for layer in network.modules() if isinstance(layer, nn.Linear)][-1]
+    given: list[Tensor] = []
+    hook = last.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0].detach()))
+    try:
+        with torch.no_grad():
+            outputs = [network(part) for part in images.split(at_a_time)]
+    finally:
+        hook.remove()
+    return torch.cat(given), torch.cat(outputs)
 
 
 def summary(network: nn.Module, batch_size: int = 64) -> str:

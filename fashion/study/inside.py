@@ -1,0 +1,172 @@
+"""What a trained network responds to, in numbers, and the record of it: `python -m fashion.study.inside WEIGHTS...`.
+
+A network's numbers need its weights, which are too large to keep for most: the record keeps what its pictures need.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+
+from fashion.data import CLASSES, Dataset, load_data
+from fashion.experiments import EXPERIMENTS
+from fashion.inference.attribution import occlusion, smoothgrad
+from fashion.inference.classifier import Classifier, load_classifier
+from fashion.runs.record import Record, Run
+from fashion.settings import MODEL_LOGS, FashionError
+from fashion.study.diagnostics import features, stages
+from fashion.study.loading import runs_of, test_labels
+from fashion.study.neighbours import in_two_dimensions, nearest
+from fashion.study.perturbations import LEVELS, perturbed
+
+INSIDE = MODEL_LOGS / "inside"  # a file for each network, and one for the images alone
+GARMENTS = ("Shirt", "Bag", "Ankle boot")  # whose feature maps are shown
+COMPARED = 100  # images on which the two maps of where a network looks are compared
+_KEPT = 8  # maps of a stage, those that differ most from pixel to pixel
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What a network responds to.
+
+    Attributes:
+        record: of its run.
+        filters: of its first convolution, shape (C, H, W).
+        stages: of `GARMENTS`, what each stage makes of them, shape (3, up to 8 channels, H, W), by the stage's shape.
+        occluded, gradients: of `looked_at`, `occlusion` and `smoothgrad` of their own class, shape (N, 28, 28).
+        given: the probabilities of `looked_at`, shape (N, 10).
+        agreement: Spearman's correlation of both maps' sizes, over the pixels of each of the first test images.
+        principal, map: the test images in two dimensions, by their principal components and by t-SNE, shape (10000, 2).
+        nearest: of each test image, the training image that the network has nearest to it, shape (10000,).
+        predictions: the class of each test image, shape (10000,).
+        perturbed: accuracies in percent, a row for each of `LEVELS`.
+    """
+
+    record: Record
+    filters: np.ndarray
+    stages: dict[str, np.ndarray]
+    occluded: np.ndarray
+    gradients: np.ndarray
+    given: np.ndarray
+    agreement: np.ndarray
+    principal: np.ndarray
+    map: np.ndarray
+    nearest: np.ndarray
+    predictions: np.ndarray
+    perturbed: np.ndarray
+
+
+def looked_at(labels: np.ndarray, runs: Sequence[Run]) -> np.ndarray:
+    """Return the test images whose maps are shown: the first of each of `GARMENTS`, and shirts taken for T-shirts.
+
+    These are the first three shirts that each of some runs takes for one.
+    """
+    shirt, top = CLASSES.index("Shirt"), CLASSES.index("T-shirt/top")
+    first = [np.flatnonzero(labels == CLASSES.index(each))[0] for each in GARMENTS]
+    taken = np.all([run.predictions == top for run in runs], axis=0) & (labels == shirt)
+    return np.array([*first, *np.flatnonzero(taken)[:3]])
+
+
+def look(classifier: Classifier, data: tuple[Dataset, Dataset], chosen: np.ndarray) -> Inside:
+    """Look into a network.
+
+    Args:
+        classifier: the network, with the record of its run.
+        data: training and test set.
+        chosen: the test images whose maps are shown, as `looked_at` has them.
+    """
+    (train, _), (images, labels) = data
+    network = classifier.network.requires_grad_(False)
+    points, outputs = features(network, images)
+    shown, own = images[chosen], labels[chosen]
+    torch.manual_seed(0)  # of the noise
+    principal, laid_out = in_two_dimensions(points.numpy())
+    return Inside(
+        record=classifier.record,
+        filters=next(layer for layer in network.modules() if isinstance(layer, nn.Conv2d)).weight[:, 0].numpy(),
+        stages={name: _most_varied(maps) for name, maps in stages(network, shown[: len(GARMENTS)]).items()},
+        occluded=occlusion(classifier, shown, own).numpy(),
+        gradients=smoothgrad(network, shown, own).numpy(),
+        given=classifier(shown).numpy(),
+        agreement=_agreement(classifier, images[:COMPARED], labels[:COMPARED]),
+        principal=principal,
+        map=laid_out,
+        nearest=nearest(points.numpy(), features(network, train)[0].numpy())[0],
+        predictions=outputs.argmax(dim=1).numpy().astype(np.uint8),
+        perturbed=np.array([_accuracy(network, perturbed(images, *each), labels) for each in LEVELS]),
+    )
+
+
+def _most_varied(maps: Tensor) -> np.ndarray:
+    order = maps.std(dim=(2, 3)).mean(dim=0).argsort(descending=True, stable=True)
+    return maps[:, order[:_KEPT]].numpy()
+
+
+def _agreement(classifier: Classifier, images: Tensor, labels: Tensor) -> np.ndarray:
+    pairs = zip(occlusion(classifier, images, labels), smoothgrad(classifier.network, images, labels), strict=True)
+    return np.array([spearmanr(*(each.abs().flatten() for each in pair)).statistic for pair in pairs])
+
+
+def _accuracy(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+    return float((features(network, images)[1].argmax(dim=1) == labels).float().mean() * 100)
+
+
+def write(inside: Inside, folder: Path = INSIDE) -> Path:
+    """Write what there is of a network to a file of its own, in half precision where it is drawn, and return it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    values = dict(vars(inside))
+    arrays = {f"stages/{name}": array for name, array in values.pop("stages").items()}
+    arrays |= {"record": np.array(json.dumps(values.pop("record").to_json())), **values}
+    path = folder / f"{inside.record.experiment.name}.npz"
+    halved = {name: each.astype(np.float16) if each.ndim > 1 else each for name, each in arrays.items()}
+    np.savez_compressed(path, **halved)
+    return path
+
+
+def read(path: Path) -> Inside:
+    """Read what `write` wrote.
+
+    Raises:
+        FashionError: the file holds something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        values = {each.name: arrays[each.name] for each in fields(Inside) if each.name != "stages"}
+        values["record"] = Record.from_json(json.loads(str(values["record"])))
+        return Inside(stages={name[7:]: each for name, each in arrays.items() if name.startswith("stages/")}, **values)
+    except Exception as error:  # damage shows in many ways
+        raise FashionError(f"{path} is not what `python -m fashion.study.inside` wrote: {error}") from error
+
+
+def read_all(folder: Path = INSIDE) -> dict[str, Inside]:
+    """Read what is recorded of each network, in the order of `EXPERIMENTS`, by the name of the experiment."""
+    return {name: read(path) for name in EXPERIMENTS if (path := folder / f"{name}.npz").exists()}
+
+
+def pixel_neighbours(folder: Path = INSIDE) -> tuple[np.ndarray, np.ndarray]:
+    """Return the training image whose pixels are nearest to those of each test image, and how far it is, (10000,)."""
+    with np.load(folder / "pixels.npz", allow_pickle=False) as file:
+        return file["rows"], file["distances"]
+
+
+def main(weights: list[str]) -> None:
+    """Look into networks whose weights runs kept, and at the images alone, and write what there is."""
+    data = load_data()
+    if not (INSIDE / "pixels.npz").exists():
+        INSIDE.mkdir(exist_ok=True)
+        rows, distances = nearest(*(each.images.flatten(1).numpy() for each in reversed(data)))
+        np.savez_compressed(INSIDE / "pixels.npz", rows=rows.astype(np.uint16), distances=distances.astype(np.float32))
+    chosen = looked_at(test_labels(), runs_of("fast"))
+    for path in weights:
+        print(write(look(load_classifier(path), data, chosen)), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
