@@ -1,20 +1,19 @@
-"""The command line: `fashion list`, `run`, `sweep`, `show`, `compare`, `predict`, `export` and `report`.
+"""The command line: `fashion list`, `run`, `sweep`, `show`, `compare`, `predict`, `demo`, `export` and `report`.
 
 A command imports what it needs when it runs: torch takes seconds, and `--help` shows at once.
 """
 
 import json
 import math
-import re
 import sys
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import fashion
+from fashion.demo import demo_command
 from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.settings import MODEL_LOGS, ROOT, RUNS, SHIPPED, FashionError, Paused, writable
 from fashion.show import show_command
@@ -34,6 +33,7 @@ from fashion.terminal import (
     named,
     numbers,
     recorded_as,
+    require_words,
     show,
     tell_of_rehearsal,
 )
@@ -55,7 +55,7 @@ def run_command_line(arguments: list[str] | None = None) -> int:
         KeyboardInterrupt: it was interrupted.
     """
     try:
-        _require_words(sys.argv[1:] if arguments is None else arguments)
+        require_words(sys.argv[1:] if arguments is None else arguments)
         code = app(arguments, standalone_mode=False)
     except Paused as paused:
         typer.echo(f"{paused}; the same command continues it")
@@ -229,6 +229,9 @@ def predict_command(
         raise typer.Exit(failed)
 
 
+app.command("demo")(demo_command)
+
+
 @app.command("export")
 def export_command(
     output: Annotated[Path, typer.Option(help="File to write, for onnxruntime.")] = Path("fast.onnx"),
@@ -283,13 +286,6 @@ def _run_seeds(
             elif not is_last and options["pace"].stops_after(result.history[-1]):
                 raise Paused(f"{title} is trained, and the time is up before the next")
     return results
-
-
-def _require_words(arguments: list[str]) -> None:
-    """Refuse empty arguments, which as paths would mean the working directory."""
-    for before, each in pairwise(["fashion", *arguments]):
-        if not each or re.fullmatch("--[^=]+=", each):
-            raise FashionError(f"nothing follows {each or before}: is a variable not set?")
 
 
 def _complain(message: str, code: int) -> int:

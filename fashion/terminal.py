@@ -1,8 +1,10 @@
 """What commands of the command line share: their options, experiments and seeds by name, and how runs are shown."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +33,17 @@ Validation = Annotated[
     bool, typer.Option("--validation", help="Hold 6,000 training images out to evaluate on, not the test set.")
 ]
 Precision = Annotated[str, typer.Option(help="fp32, bf16, or auto: as begun, else the faster one.")]
+
+
+def require_words(arguments: list[str]) -> None:
+    """Refuse empty arguments, which as paths would mean the working directory.
+
+    Raises:
+        FashionError: one is empty.
+    """
+    for before, each in pairwise(["fashion", *arguments]):
+        if not each or re.fullmatch("--[^=]+=", each):
+            raise FashionError(f"nothing follows {each or before}: is a variable not set?")
 
 
 def named(name: str, epochs: int | None) -> Experiment:

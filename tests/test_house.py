@@ -17,7 +17,7 @@ MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path
 # From the top floor down: a module imports from its own floor and from those below it.
 FLOORS = [
     ("__main__",),
-    ("cli", "show", "sweep"),
+    ("cli", "demo", "show", "sweep"),
     ("jobs",),
     ("terminal",),
     ("study", "inference"),
@@ -114,7 +114,7 @@ def test_one_module_of_the_study_loads_runs():
 
 def imported_by(code):
     """Return which of the slow packages a program imports."""
-    slow = ["torch", "torchvision", "pandas", "scipy", "matplotlib", "submitit", "tensorboard"]
+    slow = ["torch", "torchvision", "pandas", "scipy", "matplotlib", "submitit", "tensorboard", "gradio"]
     program = f"import sys\n{code}\nprint(*sorted(set({slow}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()[-1].split()
@@ -133,6 +133,7 @@ RUN = "from fashion.cli import run_command_line\nrun_command_line({})"
         (RUN.format(["run", "--help"]), []),
         (RUN.format(["run", "v2"]), []),
         (RUN.format(["sweep", "--help"]), []),
+        (RUN.format(["demo", "--help"]), []),
         (RUN.format(["sweep", "v2"]), []),
         (RUN.format(["run", "v1", "--seeds", "one"]), []),
         (RUN.format(["rnu"]), []),

@@ -1,1 +1,1 @@
-"""A trained network at work: pictures in the form of the dataset, the classifier, its export."""
+"""A trained network at work: pictures as the dataset has them, the classifier, where it looks, its page, its export."""

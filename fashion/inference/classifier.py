@@ -35,13 +35,15 @@ class Classifier(nn.Module):
         network: returns logits, or, where a softmax is its last layer, probabilities.
         temperature: what they are divided by.
         record: which run trained it.
+        accuracy: that of the run after its last epoch, in percent.
     """
 
-    def __init__(self, network: nn.Module, temperature: float, record: Record):
+    def __init__(self, network: nn.Module, temperature: float, record: Record, accuracy: float):
         super().__init__()
         self.network = network.eval()
         self.temperature = temperature
         self.record = record
+        self.accuracy = accuracy
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images as `fashion.data` has them, shape (B, 1, 28, 28), to probabilities, shape (B, 10)."""
@@ -60,14 +62,15 @@ def load_classifier(path: Path | str = SHIPPED) -> Classifier:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata()
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
-        record = Record.from_json(json.loads(metadata["run"]))
+        run = json.loads(metadata["run"])
+        record, accuracy = Record.from_json(run), float(run["metrics"]["test_accuracy"])
         network = build(record.experiment.model, record.experiment.changes)
         network.load_state_dict(weights)
     except FileNotFoundError as error:
         raise FashionError(f"{path} does not exist: a run keeps weights if its experiment says `keep=True`") from error
     except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise FashionError(f"{path} does not hold a network that a run kept: {str(error).splitlines()[0]}") from error
-    return Classifier(network, float(metadata.get("temperature", 1)), record)
+    return Classifier(network, float(metadata.get("temperature", 1)), record, accuracy)
 
 
 def predict(image: Path | str | Image.Image | np.ndarray, classifier: Classifier | None = None) -> Prediction:
@@ -81,17 +84,26 @@ def predict(image: Path | str | Image.Image | np.ndarray, classifier: Classifier
     Raises:
         FashionError: the file cannot be read as an image, or the image is empty.
     """
+    return ask(classifier or _shipped(), open_and_prepare(image)[1])
+
+
+def open_and_prepare(image: Path | str | Image.Image | np.ndarray) -> tuple[Image.Image, Image.Image]:
+    """Return what `predict` takes as a picture, and in the form of the dataset; raise what it raises."""
     file = image if isinstance(image, str | Path) else None
     if file is not None:
         image = read_picture(file)
     elif not isinstance(image, Image.Image):
         image = _from_array(np.asarray(image))
     try:
-        prepared = prepare(image)
+        return image, prepare(image)
     except FashionError as error:
         raise FashionError(f"{shown(file)}: {error}" if file is not None else str(error)) from error
+
+
+def ask(classifier: Classifier, prepared: Image.Image) -> Prediction:
+    """Say what a network makes of a grey image of 28 x 28 pixels."""
     with torch.no_grad():
-        probabilities = (classifier or _shipped())(to_tensor(prepared))[0]
+        probabilities = classifier(to_tensor(prepared))[0]
     order = probabilities.argsort(descending=True).tolist()
     return Prediction(CLASSES[order[0]], {CLASSES[label]: float(probabilities[label]) for label in order})
 

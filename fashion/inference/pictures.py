@@ -101,6 +101,13 @@ def prepare(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(np.rint(255 * grey), 0, 255).astype(np.uint8))
 
 
+def displayable(image: Image.Image) -> Image.Image:
+    """Return a picture in colours that every browser shows: of 16 or 32 bits as grey, else as it is, in RGBA."""
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(np.clip(255 * _grey(image), 0, 255).astype(np.uint8))
+    return image.convert("RGBA")
+
+
 def to_tensor(image: Image.Image) -> Tensor:
     """Normalise a grey image of 28 x 28 pixels as the dataset is: float32, shape (1, 1, 28, 28), in [-1, 1]."""
     return torch.from_numpy(np.array(image, dtype=np.float32))[None, None].div_(255).sub_(0.5).div_(0.5)
