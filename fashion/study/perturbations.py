@@ -8,23 +8,21 @@ from torchvision.transforms.v2 import functional
 
 
 def _shift(images: Tensor, pixels: float, _: torch.Generator) -> Tensor:
-    """Move each image in one of four directions, by its number."""
+    """Move each image in one of four directions, by its number; black comes in."""
     moved = images.clone()
     for number, (x, y) in enumerate(((1, 0), (-1, 0), (0, 1), (0, -1))):
-        moved[number::4] = _affine(images[number::4], 0, (round(x * pixels), round(y * pixels)))
+        by = [round(x * pixels), round(y * pixels)]
+        moved[number::4] = functional.affine(images[number::4], 0, by, scale=1.0, shear=[0.0, 0.0], fill=-1.0)
     return moved
 
 
 def _rotate(images: Tensor, degrees: float, _: torch.Generator) -> Tensor:
+    """Turn every other image one way, and the rest the other way."""
+    bilinear = functional.InterpolationMode.BILINEAR
     turned = images.clone()
     for number, sign in enumerate((1, -1)):
-        turned[number::2] = _affine(images[number::2], sign * degrees, (0, 0))
+        turned[number::2] = functional.rotate(images[number::2], sign * degrees, bilinear, fill=-1.0)
     return turned
-
-
-def _affine(images: Tensor, angle: float, translate: tuple[int, int]) -> Tensor:
-    options = {"interpolation": functional.InterpolationMode.BILINEAR, "fill": -1.0}
-    return functional.affine(images, angle, list(translate), scale=1.0, shear=[0.0, 0.0], **options)
 
 
 def _noise(images: Tensor, deviation: float, generator: torch.Generator) -> Tensor:
