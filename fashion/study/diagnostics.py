@@ -58,12 +58,12 @@ def flow(network: nn.Module, images: Tensor, labels: Tensor, loss_fn: LossFuncti
 
 
 def stages(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
-    """Return what a network makes of images: the last maps of each shape, (N, C, H, W), by that: "64 x 6 x 6"."""
-    found: dict[str, Tensor] = {}
+    """Return what a network makes of images: the last maps with so many channels, (N, C, H, W), by "64 x 6 x 6"."""
+    found: dict[int, Tensor] = {}
 
     def note(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
         if isinstance(output, Tensor) and output.ndim == 4 and output.shape[-1] > 1:
-            found[" x ".join(map(str, output.shape[1:]))] = output.detach().clone()
+            found[output.shape[1]] = output.detach().clone()
 
     hooks = [layer.register_forward_hook(note) for layer in network.modules() if layer is not network]
     try:
@@ -72,7 +72,7 @@ def stages(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return {" x ".join(map(str, maps.shape[1:])): maps for maps in found.values()}
 
 
 def features(network: nn.Module, images: Tensor, at_a_time: int = 500) -> tuple[Tensor, Tensor]:

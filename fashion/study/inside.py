@@ -19,14 +19,15 @@ from fashion.experiments import EXPERIMENTS
 from fashion.inference.attribution import occlusion, smoothgrad
 from fashion.inference.classifier import Classifier, load_classifier
 from fashion.runs.record import Record, Run
-from fashion.settings import MODEL_LOGS, FashionError
+from fashion.settings import MODEL_LOGS, FashionError, writable
 from fashion.study.diagnostics import features, stages
-from fashion.study.loading import runs_of, test_labels
+from fashion.study.loading import runs_of, test_labels, trained_again
 from fashion.study.neighbours import in_two_dimensions, nearest
 from fashion.study.perturbations import LEVELS, perturbed
 
 INSIDE = MODEL_LOGS / "inside"  # a file for each network, and one for the images alone
 GARMENTS = ("Shirt", "Bag", "Ankle boot")  # whose feature maps are shown
+NETWORKS = ("v1_fixed", "fast_unaugmented", "fast")
 COMPARED = 100  # images on which the two maps of where a network looks are compared
 _KEPT = 8  # maps of a stage, those that differ most from pixel to pixel
 
@@ -38,7 +39,7 @@ class Inside:
     Attributes:
         record: of its run.
         filters: of its first convolution, shape (C, H, W).
-        stages: of `GARMENTS`, what each stage makes of them, shape (3, up to 8 channels, H, W), by the stage's shape.
+        stages: of `GARMENTS`, what each stage makes of them, shape (3, up to 8 channels, H, W), by their shape.
         occluded, gradients: of `looked_at`, `occlusion` and `smoothgrad` of their own class, shape (N, 28, 28).
         given: the probabilities of `looked_at`, shape (N, 10).
         agreement: Spearman's correlation of both maps' sizes, over the pixels of each of the first test images.
@@ -119,6 +120,7 @@ def _accuracy(network: nn.Module, images: Tensor, labels: Tensor) -> float:
 
 def write(inside: Inside, folder: Path = INSIDE) -> Path:
     """Write what there is of a network to a file of its own, in half precision where it is drawn, and return it."""
+    folder = writable(folder)
     folder.mkdir(parents=True, exist_ok=True)
     values = dict(vars(inside))
     arrays = {f"stages/{name}": array for name, array in values.pop("stages").items()}
@@ -156,7 +158,7 @@ def pixel_neighbours(folder: Path = INSIDE) -> tuple[np.ndarray, np.ndarray]:
         return file["rows"], file["distances"]
 
 
-def main(weights: list[str]) -> None:
+def main(weights: Sequence[Path | str]) -> None:
     """Look into networks whose weights runs kept, and at the images alone, and write what there is."""
     data = load_data()
     if not (INSIDE / "pixels.npz").exists():
@@ -166,6 +168,11 @@ def main(weights: list[str]) -> None:
     chosen = looked_at(test_labels(), runs_of("fast"))
     for path in weights:
         print(write(look(load_classifier(path), data, chosen)), flush=True)
+
+
+def look_again(names: Sequence[str] = NETWORKS) -> None:
+    """Train seed 0 of experiments again, and look into the networks."""
+    main([trained_again(name) for name in names])
 
 
 if __name__ == "__main__":

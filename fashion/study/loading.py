@@ -1,7 +1,7 @@
 """The recorded runs of the study and the images they were evaluated on: the one module of this room that loads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from fashion.data import Dataset, load_data, split
 from fashion.experiments import ABLATIONS, EXPERIMENTS, LEARNING_RATES, Experiment, ablation
-from fashion.runs.record import Run, part_folder, recorded
-from fashion.settings import MODEL_LOGS
+from fashion.runs.record import Run, experiment_folder, part_folder, recorded
+from fashion.settings import MODEL_LOGS, RUNS, writable
 
 Groups = Mapping[Experiment, list[Run]]
 
@@ -109,6 +109,15 @@ def runs_of(name: str, retrain: bool = False, validation: bool = False) -> list[
         for seed in range(5):
             run(EXPERIMENTS[name], seed, logs=MODEL_LOGS, validation=validation, retrain=True)
     return recorded(EXPERIMENTS[name], MODEL_LOGS, validation)
+
+
+def trained_again(name: str) -> Path:
+    """Train seed 0 of an experiment again, below `runs/inside/`, and return the file of its weights."""
+    from fashion.runs.running import run
+
+    experiment, logs = replace(EXPERIMENTS[name], keep=True), RUNS / "inside"
+    run(experiment, 0, logs=logs, retrain=True)
+    return experiment_folder(experiment, writable(logs)) / "seed_0" / "weights.safetensors"
 
 
 @cache

@@ -6,11 +6,10 @@ import numpy as np
 
 
 class Pair(NamedTuple):
-    """A test image and the training image nearest to it, by their numbers, and how far that is."""
+    """A test image and the training image nearest to it, by their numbers."""
 
     test: int
     train: int
-    distance: float
 
 
 def nearest(queries: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -45,7 +44,7 @@ def alike(labels: np.ndarray, train_labels: np.ndarray, rows: np.ndarray, distan
     """
     differ = np.flatnonzero(labels != train_labels[rows])
     order = differ[np.argsort(distances[differ], kind="stable")]
-    return [Pair(int(each), int(rows[each]), float(distances[each])) for each in order]
+    return [Pair(int(each), int(rows[each])) for each in order]
 
 
 def sides(labels: np.ndarray, predictions: np.ndarray, neighbours: np.ndarray) -> dict[str, float]:

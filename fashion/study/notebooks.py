@@ -3,6 +3,7 @@
 import json
 
 from fashion.settings import MODEL_LOGS, ROOT
+from fashion.study import insights
 from fashion.study.answers import headlines
 from fashion.study.loading import Study
 from fashion.study.tables import markdown
@@ -26,13 +27,15 @@ QUESTIONS = {
     "05_resnet18": ("Does ImageNet help at 28 x 28 pixels?", "resnet18_test_logs/resnet18_test_accuracy.png"),
     "06_fast_model": ("How soon does a network know clothes?", "figures/times.png"),
     "07_final_model": ("How far does one network get?", "model_final_logs/model_final_accuracy.png"),
+    "08_inside": ("What do the networks look at, and what do they bear?", "figures/robustness.png"),
 }
 
 
 def notebooks(study: Study) -> str:
     """Tabulate the notebooks in Markdown, with durations as `notebooks/durations.py` measured them last."""
     measured = json.loads((NOTEBOOKS / "durations.json").read_text(encoding="utf-8"))
-    answers, logs = headlines(study), f"../{MODEL_LOGS.name}"
+    answers = headlines(study) | {"08_inside": insights.headline(insights.load_looks())}
+    logs = f"../{MODEL_LOGS.name}"
     rows = [
         {
             "notebook": f"[{name}]({name}.ipynb)",

@@ -46,7 +46,7 @@ def _invert(images: Tensor, share: float, _: torch.Generator) -> Tensor:
 PERTURBATIONS: dict[str, tuple[str, tuple[float, ...], Callable[[Tensor, float, torch.Generator], Tensor]]] = {
     "shift": ("pixels", (0, 1, 2, 3, 4, 5, 6), _shift),
     "rotation": ("degrees", (0, 5, 10, 15, 20, 30, 45), _rotate),
-    "noise": ("standard deviation, of the range from black to white", (0, 0.05, 0.1, 0.15, 0.2, 0.3), _noise),
+    "noise": ("standard deviation, share of the range", (0, 0.05, 0.1, 0.15, 0.2, 0.3), _noise),
     "blur": ("standard deviation, pixels", (0, 0.5, 1, 1.5, 2, 3), _blur),
     "contrast": ("share that is lost", (0, 0.2, 0.4, 0.6, 0.8, 0.9), _contrast),
     "inversion": ("share of the way to the negative", (0, 0.2, 0.4, 0.6, 0.8, 1), _invert),

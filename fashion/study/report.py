@@ -15,10 +15,12 @@ from fashion.settings import MODEL_LOGS, ROOT, FashionError
 from fashion.study import answers, tables
 from fashion.study.diagnostics import summary
 from fashion.study.figures import FIGURES
+from fashion.study.inside import INSIDE, read_all
 from fashion.study.leaderboard import claims, leaderboard
 from fashion.study.loading import Study, load_study, test_labels, validation_labels
 from fashion.study.mistakes import confusion, most_confused
 from fashion.study.notebooks import notebooks
+from fashion.study.views import robustness
 
 README = ROOT / "README.md"
 _FINAL = ("final_wide", "final", "final_teacher")
@@ -160,6 +162,9 @@ def _figures(study: Study, logs: Path | str) -> Iterator[tuple[Path, str, Callab
             yield path, fingerprint(plotting.curves, runs, experiment), draw
     folder = Path(logs) / "figures"
     yield folder / "samples.png", fingerprint(gallery.samples, []), lambda: gallery.samples(load_data()[0])
+    if networks := read_all(Path(logs) / INSIDE.name):
+        drawn = {name: inside.perturbed.tolist() for name, inside in networks.items()}
+        yield folder / "robustness.png", fingerprint(robustness, [], drawn), lambda: robustness(networks)
     for name, (draw, runs_of) in FIGURES.items():
         if runs := runs_of(study):
             code, options = getattr(draw, "func", draw), getattr(draw, "keywords", {})

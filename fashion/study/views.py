@@ -57,8 +57,8 @@ def stages(inside: Inside, images: Dataset, each: int = 3) -> Figure:
 def attributions(networks: Mapping[str, Inside], images: Dataset) -> Figure:
     """Show images, a row each, and for each network what covering a pixel does, beside the gradient of the score.
 
-    Covered red pixels lower the probability of the image's own class, blue ones raise it; each map has its own scale,
-    which the title of the covered one names: the largest fall or rise, in points.
+    Covered red pixels lower the probability of the image's own class, blue ones raise it. The title has the network's
+    answer, and the largest fall or rise, which the scale ends at; the gradient has a scale of its own.
     """
     columns = 1 + 2 * len(networks)
     figure, grid = subplots(1.35 * columns, 1.5 * len(images.labels) + 0.4, len(images.labels), columns)
@@ -70,8 +70,9 @@ def attributions(networks: Mapping[str, Inside], images: Dataset) -> Figure:
                 _signed(axes, map_, max(float(np.abs(map_).max()), 1e-6))
             probabilities = inside.given[number].astype(float)
             most = 100 * float(np.abs(inside.occluded[number]).max())
-            covered.set_title(f"{name}\n" * (number == 0) + f"covered, {most:.0f} points", fontsize=7)
-            gradient.set_title(f"{CLASSES[probabilities.argmax()]} {probabilities.max():.0%}", fontsize=7)
+            answer = f"{CLASSES[probabilities.argmax()]} {probabilities.max():.0%}, ±{most:.0f} points"
+            covered.set_title(f"{name}, covered\n{answer}" if number == 0 else answer, fontsize=7)
+            gradient.set_title("gradient\n" if number == 0 else "", fontsize=7)
     return figure
 
 
@@ -99,7 +100,7 @@ def pairs(test: Dataset, train: Dataset, shown: Sequence[Pair], given: np.ndarra
         shown: which.
         given: where the test images are mistaken, the class that each of all of them is given, shape (N,).
     """
-    figure, grid = subplots(1.15 * len(shown), 3.5 if given is None else 3.7, 2, len(shown))
+    figure, grid = subplots(1.15 * len(shown), 3.1 if given is None else 3.5, 2, len(shown))
     for (above, below), pair in zip(grid.T, shown, strict=True):
         label = CLASSES[test.labels[pair.test]]
         _grey(above, test.images[pair.test, 0].numpy())

@@ -8,6 +8,7 @@ from made_up import a_run
 from fashion import CLASSES, EXPERIMENTS, FashionError, load_data
 from fashion.data import Dataset
 from fashion.inference.classifier import load_classifier
+from fashion.settings import RUNS
 from fashion.study import inside, views
 from fashion.study.neighbours import Pair
 from fashion.study.perturbations import LEVELS
@@ -40,7 +41,12 @@ def test_a_look_has_what_its_pictures_need(looked, few):
     assert looked.record.experiment == EXPERIMENTS["fast"]
     assert looked.filters.shape == (16, 3, 3)
     shapes = {name: maps.shape for name, maps in looked.stages.items()}
-    assert shapes["16 x 26 x 26"] == (3, 8, 26, 26) and shapes["128 x 3 x 3"] == (3, 8, 3, 3)
+    assert list(shapes) == ["16 x 26 x 26", "32 x 13 x 13", "64 x 6 x 6", "128 x 3 x 3"] and shapes["64 x 6 x 6"] == (
+        3,
+        8,
+        6,
+        6,
+    )
     assert looked.occluded.shape == looked.gradients.shape == (6, 28, 28)
     assert looked.map.shape == looked.principal.shape == (120, 2) and looked.agreement.shape == (100,)
     assert np.allclose(looked.given.sum(axis=1), 1, atol=1e-5)
@@ -86,7 +92,7 @@ def test_the_weights_stay_as_they_are(few):
     lambda looked, data: views.stages(looked, Dataset(*(each[:3] for each in data[1]))),
     lambda looked, data: views.attributions({"fast": looked}, Dataset(*(each[:6] for each in data[1]))),
     lambda looked, data: views.landscape(looked, data[1].labels.numpy()),
-    lambda looked, data: views.pairs(data[1], data[0], [Pair(0, 1, 0.5), Pair(2, 3, 0.7)], looked.predictions),
+    lambda looked, data: views.pairs(data[1], data[0], [Pair(0, 1), Pair(2, 3)], looked.predictions),
     lambda looked, data: views.robustness({"fast": looked, "other": looked}),
 ])  # fmt: skip
 def test_a_look_is_drawn(looked, few, draw):
@@ -98,7 +104,7 @@ def test_a_look_is_drawn(looked, few, draw):
 def test_a_pair_names_both_labels_and_the_class_given(few):
     test, train = few
     given = np.full(120, 8)
-    figure = views.pairs(test, train, [Pair(0, 1, 0.5), Pair(1, 0, 0.5)], given)
+    figure = views.pairs(test, train, [Pair(0, 1), Pair(1, 0)], given)
     titles = [axes.get_title() for axes in figure.axes]
     assert titles[0] == f"{CLASSES[test.labels[0]]},\ntaken for\nBag" and titles[2] == CLASSES[train.labels[1]]
 
@@ -108,3 +114,14 @@ def test_accuracies_are_drawn_against_how_much_is_done(looked):
     (line,) = figure.axes[0].lines
     assert line.get_xdata().tolist() == [0, 1, 2, 3, 4, 5, 6]
     assert np.array_equal(line.get_ydata(), looked.perturbed[:7])
+
+
+def test_to_look_again_trains_and_keeps_nothing_of_it_on_a_rehearsal(few, monkeypatch):
+    monkeypatch.setenv("FASHION_QUICK", "1")
+    monkeypatch.setattr(inside, "load_data", lambda: few)
+    monkeypatch.setattr(inside, "looked_at", lambda labels, runs: np.arange(6))
+    written = []
+    monkeypatch.setattr(inside, "write", lambda look: written.append(look.record) or "a file")
+    inside.look_again(["v1_fixed"])
+    assert [(each.experiment.name, each.train_images) for each in written] == [("v1_fixed", 256)]
+    assert not (RUNS / "inside").exists()

@@ -13,7 +13,7 @@ def test_the_nearest_row_and_how_far_it_is():
 def test_pairs_of_other_labels_are_listed_the_nearest_first():
     labels, train_labels = np.array([0, 1, 2, 3]), np.array([0, 5, 2])
     rows, distances = np.array([0, 1, 2, 1]), np.array([0.1, 3.0, 0.2, 2.0])
-    assert alike(labels, train_labels, rows, distances) == [Pair(3, 1, 2.0), Pair(1, 1, 3.0)]
+    assert alike(labels, train_labels, rows, distances) == [Pair(3, 1), Pair(1, 1)]
 
 
 def test_neighbours_of_mistaken_images_take_sides():
