@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 import fashion
 from fashion import CLASSES, EXPERIMENTS, FashionError, recorded, run
 from fashion.cli import run_command_line
-from fashion.inference.classifier import load_classifier, pack, predict
+from fashion.inference.classifier import Classifier, load_classifier, pack, predict
 from fashion.settings import SHIPPED
 
 FAST = replace(EXPERIMENTS["fast"], epochs=5, batch_size=50)
@@ -46,6 +46,14 @@ def trouser(tmp_path):
 
 def call(*arguments):
     return run_command_line([str(each) for each in arguments])
+
+
+def test_a_network_that_ends_in_a_softmax_returns_its_own_probabilities(shipped, small):
+    images = small[1].images
+    softmax = Classifier(fashion.build("NeuralNetwork_v1"), 1.0, shipped.record, 10.0)
+    with torch.no_grad():
+        assert torch.equal(softmax(images), softmax.network(images))
+        assert torch.equal(shipped(images), (shipped.network(images) / shipped.temperature).softmax(dim=1))
 
 
 def test_what_is_shipped_is_the_network_of_the_run_it_names(shipped, full):

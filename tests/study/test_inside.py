@@ -68,6 +68,7 @@ def test_what_is_written_is_read_again_and_small(looked, tmp_path):
     again = inside.read(path)
     assert again.record == looked.record and again.stages.keys() == looked.stages.keys()
     assert np.array_equal(again.predictions, looked.predictions)
+    assert {each.dtype for each in (again.occluded, again.map, again.filters)} == {np.dtype(np.float16)}
     assert np.allclose(again.occluded, looked.occluded, atol=1e-3) and np.allclose(again.perturbed, looked.perturbed)
     inside.write(replace(looked, record=replace(looked.record, experiment=EXPERIMENTS["v1_fixed"])), tmp_path)
     assert list(inside.read_all(tmp_path)) == ["v1_fixed", "fast"]

@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from made_up import a_run
 from fashion import EXPERIMENTS, FashionError, plotting
 from fashion.runs.record import experiment_folder, write_run
 from fashion.study import load_study, report
+from fashion.study.inside import read_all, write
 from fashion.study.loading import test_labels as load_labels
 
 BLOCKS = {name: report.BLOCKS[name] for name in ("curves", "epochs", "missed")}
@@ -134,6 +136,19 @@ def test_a_figure_that_would_be_drawn_otherwise_is_found(places, monkeypatch):
         report.check(*places)
     assert "v1_accuracy.png" in str(found.value) and "results.png" in str(found.value)
     assert "samples.png" not in str(found.value) and "README.md" not in str(found.value)
+
+
+def test_looks_into_networks_that_are_others_make_their_figure_stale(places):
+    logs = places[1]
+    looks = read_all()
+    write(looks["fast"], logs / "inside")
+    with pytest.raises(FashionError, match=r"not as the records have it: \S*robustness.png;"):
+        report.check(*places)
+    assert logs / "figures" / "robustness.png" in report.write(*places)
+    report.check(*places)
+    write(replace(looks["fast"], perturbed=looks["fast"].perturbed - 1), logs / "inside")
+    with pytest.raises(FashionError, match=r"not as the records have it: \S*robustness.png;"):
+        report.check(*places)
 
 
 def test_blocks_of_any_document_are_written_by_its_command(tmp_path):
