@@ -11,7 +11,7 @@ from fashion.inference.classifier import load_classifier
 from fashion.settings import RUNS
 from fashion.study import inside, views
 from fashion.study.neighbours import Pair
-from fashion.study.perturbations import LEVELS
+from fashion.study.perturbations import LEVELS, PERTURBATIONS
 
 pytest.importorskip("sklearn")
 pytest.importorskip("captum")
@@ -112,9 +112,10 @@ def test_a_pair_names_both_labels_and_the_class_given(few):
 
 def test_accuracies_are_drawn_against_how_much_is_done(looked):
     figure = views.robustness({"fast": looked})
-    (line,) = figure.axes[0].lines
-    assert line.get_xdata().tolist() == [0, 1, 2, 3, 4, 5, 6]
-    assert np.array_equal(line.get_ydata(), looked.perturbed[:7])
+    for axes, (name, (unit, levels, _)) in zip(figure.axes, PERTURBATIONS.items(), strict=True):
+        (line,) = axes.lines
+        assert (axes.get_title(), axes.get_xlabel(), tuple(line.get_xdata())) == (name, unit, levels)
+        assert line.get_ydata().tolist() == [looked.perturbed[LEVELS.index((name, level))] for level in levels]
 
 
 def test_to_look_again_trains_and_keeps_nothing_of_it_on_a_rehearsal(few, monkeypatch):
