@@ -84,7 +84,7 @@ def list_command(
     from fashion.study.writing import in_words, percent, seed_list
 
     if not logs.is_dir():
-        raise FashionError(f"there is no folder {logs}: --logs names another; the study's is in its repository")
+        raise FashionError(f"there is no folder {logs}; the study's record, model_logs, comes with its repository")
     found: dict[Experiment, tuple[list[Run], list[Run]]] = {each: ([], []) for each in EXPERIMENTS.values()}
     for part, folder in enumerate((logs, logs / "validation")):
         for run in (run for each in sorted(folder.glob("*_logs")) for run in read_runs(each)):
@@ -136,9 +136,12 @@ def run_command(
     from fashion.figure_files import save_curves
     from fashion.hardware.placement import choose_device
     from fashion.runs.record import recorded
+    from fashion.runs.refusals import require_free
     from fashion.runs.running import Pace
     from fashion.study.writing import percent, seed_list
 
+    for experiment in () if retrain else experiments:
+        require_free(experiment, every, logs, validation)
     train, test = load_data(data, choose_device(device))
     options = {"logs": logs, "data": split(train) if validation else (train, test), "validation": validation}
     options |= {"precision": precision, "compile_model": compile_model, "retrain": retrain}
@@ -270,7 +273,7 @@ def _run_seeds(
     evaluated_on = "validation" if options["validation"] else "test"
     trained = set()
 
-    with events(tensorboard, experiment.name, evaluated_on) as show_curves:
+    with events(tensorboard, experiment, evaluated_on) as show_curves:
 
         def tell(seed: int, history: list["Epoch"]) -> None:
             trained.add(seed)

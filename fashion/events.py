@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.history import Epoch
 from fashion.runs.refusals import require_writable
 from fashion.settings import FashionError, writable
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def events(folder: Path | None, name: str, evaluated_on: str) -> Iterator[Callable[[int, Sequence[Epoch]], None]]:
+def events(
+    folder: Path | None, experiment: Experiment, evaluated_on: str
+) -> Iterator[Callable[[int, Sequence[Epoch]], None]]:
     """Yield what shows a run of an experiment, given its seed and its history so far, after each epoch or at its end.
 
     A run has a folder, `v1/seed_0`, or `validation/v1/seed_0` on the validation split; its tags are those of PyTorch's
@@ -24,7 +27,7 @@ def events(folder: Path | None, name: str, evaluated_on: str) -> Iterator[Callab
 
     Args:
         folder: where TensorBoard looks for events; None for nowhere.
-        name: of the experiment.
+        experiment: what is run; with another number of epochs than in `EXPERIMENTS` it is called `v1_20_epochs`.
         evaluated_on: "test" or "validation".
 
     Raises:
@@ -37,6 +40,8 @@ def events(folder: Path | None, name: str, evaluated_on: str) -> Iterator[Callab
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise FashionError('tensorboard is not installed: pip install -e ".[tensorboard]"') from error
+    changed = experiment != EXPERIMENTS.get(experiment.name, experiment)
+    name = f"{experiment.name}_{experiment.epochs}_epochs" if changed else experiment.name
     place = writable(folder) / ("validation" if evaluated_on == "validation" else "") / name
     require_writable(place, option="--tensorboard")
     writers: dict[int, SummaryWriter] = {}

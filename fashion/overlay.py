@@ -1,7 +1,7 @@
 """The curves of several experiments in one figure, which `fashion show` writes."""
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle, product
+from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ def overlay(groups: Mapping[str, Sequence[Run]]) -> Figure:
     figure, panels = subplots(10, 4.5 + len(groups) / 12, 1, 2)
     of = {"accuracy": " of the error", "loss": ""}
     for axes, metric in zip(panels, of, strict=True):
-        styles = cycle(product(("-", "--", ":"), _COLOURS))
+        styles = zip(cycle(("-", "--", ":")), cycle(_COLOURS), strict=False)
         drawn = []
         for name, runs in groups.items():
             values = np.array([[getattr(epoch, f"test_{metric}") for epoch in run.history] for run in runs])

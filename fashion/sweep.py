@@ -76,6 +76,10 @@ def sweep_command(
     data = data and data.absolute()
     experiments = [named(name, epochs) for name in dict.fromkeys(names)]
     grid = [Job(each, seed, folder, validation, data, precision) for each in experiments for seed in numbers(seeds)]
+    from fashion.runs.refusals import require_free
+
+    for experiment in experiments:
+        require_free(experiment, numbers(seeds), folder, validation)
     found = {job: run for job in grid if (run := job.recorded())}
     missing = [job for job in grid if job not in found]
     if print_commands:
@@ -225,7 +229,7 @@ def _show(experiments: list[Experiment], grid: list[Job], failed: dict[Job, Path
                 "epochs": experiment.epochs,
                 "seeds": seed_list(runs) if runs else "",
                 f"{'validation' if grid[0].validation else 'test'}, %": percent(runs),
-                "failed": ",".join(str(job.seed) for job in jobs if job in failed),
+                "failed seeds": ",".join(str(job.seed) for job in jobs if job in failed),
             }
         )
     show(rows)

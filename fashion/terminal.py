@@ -74,7 +74,7 @@ def recorded_as(names: Iterable[str], logs: Path | None, validation: bool = Fals
         validation: whether the experiments' runs on the validation split are meant.
 
     Raises:
-        FashionError: there is no such experiment, or a folder has runs of more than one recipe.
+        FashionError: there is no such experiment or folder, or a folder has runs of more than one recipe.
     """
     from fashion.runs.record import read_runs, recorded
 
@@ -85,6 +85,8 @@ def recorded_as(names: Iterable[str], logs: Path | None, validation: bool = Fals
             if len({run.record.experiment for run in found[name]}) > 1:
                 raise FashionError(f"{name} has runs of more than one recipe")
             continue
+        if "/" in name:
+            raise FashionError(f"there is no folder {name}")
         found[name] = recorded(named(name, None), logs or RUNS, validation)
         if not found[name] and logs is None:
             found[name] = recorded(named(name, None), MODEL_LOGS, validation)

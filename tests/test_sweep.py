@@ -82,6 +82,15 @@ def test_a_run_that_fails_is_tried_once_more_while_the_others_end(capsys, tmp_pa
     ]  # fmt: skip
 
 
+def test_another_run_in_the_place_of_one_is_said_before_any_is_trained(capsys, tmp_path):
+    run(replace(FIXED, epochs=3), 1, logs=tmp_path)
+    for command in (["sweep"], ["run"]):
+        code, out, err = call(capsys, *command, "v1_fixed", "--seeds", "0-1", "--epochs", "2", "--logs", str(tmp_path))
+        assert code == 2 and out == "" and err.count("\n") == 1
+        assert "seed_1 holds another run (epochs 3, not 2): replace it with `fashion run --retrain`, or" in err
+    assert [path.name for path in tmp_path.glob("*_logs/seed_*")] == ["seed_1"]
+
+
 class Made:
     """A process as submitit tells of it, that takes some looks to end, and then has failed, or not."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fashion.experiments import EXPERIMENTS, Experiment
-from fashion.runs.record import Record, read_run, seed_folders
+from fashion.runs.record import Record, experiment_folder, read_run, seed_folders
 from fashion.settings import MODEL_LOGS, FashionError, quick
 
 # Images to train on, and to evaluate on: of thirds, a teacher's, as well
@@ -39,6 +39,17 @@ def require_same(request: Request, record: Record, what: str, remedy: str) -> No
             differences.append(f"{name} {theirs}, not {ours}")
     if differences:
         raise FashionError(f"{what} ({'; '.join(differences)}): {remedy}, or choose another folder with --logs")
+
+
+def require_free(experiment: Experiment, seeds: list[int], logs: Path, validation: bool) -> None:
+    """Refuse seeds of which one lies where a run of another recipe is recorded, before any of them is trained."""
+    for folder in (experiment_folder(experiment, logs, validation) / f"seed_{seed}" for seed in seeds):
+        found = None if _among_the_studys(folder) else read_run(folder)  # of the study's, `require_complete` says more
+        if found and (differences := experiment.differences(found.record.experiment)):
+            raise FashionError(
+                f"{folder} holds another run ({'; '.join(differences)}): replace it with `fashion run --retrain`, or "
+                "choose another folder with --logs"
+            )
 
 
 def require_same_images(request: Request, folder: Path) -> None:

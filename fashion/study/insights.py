@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from fashion.data import load_data
 from fashion.study.inside import Inside, pixel_neighbours, read_all
@@ -75,8 +76,8 @@ def network_table(looks: Looks) -> pd.DataFrame:
 def headline(looks: Looks) -> str:
     """Say in a sentence, without its full stop, what the looks find."""
     return (
-        "**Alike on clean images, not on others**: with noise of 10% `fast` keeps "
-        f"{looks.after('fast', 'noise', 0.1):.1f}%, the same network trained without flips and cutout "
+        "**Alike on clean images, not on noisy ones**: with noise of 10% `fast` is right on "
+        f"{looks.after('fast', 'noise', 0.1):.1f}%, the same network trained without flips and cutout on "
         f"{looks.after('fast_unaugmented', 'noise', 0.1):.1f}%"
     )
 
@@ -84,22 +85,30 @@ def headline(looks: Looks) -> str:
 def insights(looks: Looks) -> str:
     """List what the looks find, in Markdown."""
     wrong = looks.mistaken("fast")
-    agreement = {name: float(looks[name].agreement.mean()) for name in looks.networks}
-    pixels = sides(looks.labels, looks["fast"].predictions, looks.train_labels[looks.rows])
+    given, own, neither = (100 * float(np.mean(each)) for each in _sides(looks, wrong))
+    clean, without, smallest = (looks.after(name, "noise", 0) for name in ("fast", "fast_unaugmented", "v1_fixed"))
+    agreement = {name: looks[name].agreement for name in looks.networks}
     lines = [
-        f"{headline(looks)}, and `v1_fixed`, the smallest, {looks.after('v1_fixed', 'noise', 0.1):.1f}%. On clean "
-        f"images they are right on {_all(looks, 'noise', 0)}, in this order; one seed each",
-        "**What flips and cutout teach** is small: `fast` is ahead of the same network without them when images are "
-        f"moved by 3 pixels ({_two(looks, 'shift', 3)}) or turned by 15° ({_two(looks, 'rotation', 15)}), and far "
-        f"behind when they are blurred by one pixel ({_two(looks, 'blur', 1)})",
+        f"{headline(looks)}; on clean images, on {clean:.1f} and {without:.1f}%. The smallest network, `v1_fixed`, is "
+        f"right on {smallest:.1f}% of the clean and {looks.after('v1_fixed', 'noise', 0.1):.1f}% of the noisy ones. "
+        "One seed of each",
+        "**What flips and cutout teach** is little else: `fast` and the network without them stay within "
+        f"{_gap(looks, 'shift', 'rotation', 'contrast'):.1f} points of each other wherever images are moved, turned or "
+        f"lose contrast; blur sets them up to {_gap(looks, 'blur'):.0f} points apart, in both directions",
         "**Two maps of where a network looks hardly agree**: over the pixels of an image, Spearman's correlation of "
-        f"the effect of a grey square with the size of the gradient is {_join(agreement, '.2f')}, the mean over "
-        f"{len(looks['fast'].agreement)} test images",
-        f"**The neighbours lean to the network**: of the {len(wrong)} test images that `fast` gets wrong, the "
-        f"training image whose pixels are nearest has the class that the network gave {pixels['network']:.0f}% of the "
-        f"time, the image's own label {pixels['label']:.0f}%, and neither {pixels['neither']:.0f}%",
+        "the effect of a grey square with the size of the gradient is "
+        f"{', '.join(f'{with_deviation(each)} for `{name}`' for name, each in agreement.items())} (mean and standard "
+        f"deviation over {len(looks['fast'].agreement)} test images)",
+        f"**Pixels hardly take sides**: of the {len(wrong)} test images that `fast` gets wrong, the training image "
+        f"whose pixels are nearest has the class that the network gave {given:.0f}% of the time, the image's own label "
+        f"{own:.0f}%, and neither {neither:.0f}% (p = {_p(looks, wrong):.2f} that the two are equal)",
     ]
     return "\n".join(f"- {line}." for line in lines)
+
+
+def with_deviation(values: np.ndarray) -> str:
+    """Write a mean and a standard deviation: `0.07 ± 0.13`."""
+    return f"{values.mean():.2f} ± {values.std(ddof=1):.2f}"
 
 
 def on_labels(looks: Looks) -> str:
@@ -115,20 +124,25 @@ def on_labels(looks: Looks) -> str:
         f"where `fast` is right; where it is wrong, {pixels['label']:.0f}%, and the class that it gave "
         f"{pixels['network']:.0f}%. As the network itself sees the images, the nearest one sides with it in "
         f"{seen['network']:.0f}% of its mistakes: it was trained to see them so, and that proves nothing. Pixels were "
-        "not: they support that many of its mistakes lie where two classes look alike at this size, and that either "
-        "label would do. They do not show that a label is mistaken: two garments may look alike and be sold as "
-        "different things, and nobody here has looked at the originals."
+        "not: they support that many of its mistakes lie where two classes look alike at this size. They do not show "
+        "that a label is mistaken: two garments may look alike and be sold as different things, and nobody here has "
+        "looked at the originals."
     )
 
 
-def _all(looks: Looks, what: str, level: float) -> str:
-    first, second, third = (looks.after(name, what, level) for name in ("fast", "fast_unaugmented", "v1_fixed"))
-    return f"{first:.1f}, {second:.1f} and {third:.1f}%"
+def _sides(looks: Looks, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Say of mistaken images whether the nearest training image has the class given, the label, or neither."""
+    nearest = looks.train_labels[looks.rows[wrong]]
+    given, own = nearest == looks["fast"].predictions[wrong], nearest == looks.labels[wrong]
+    return given, own, ~(given | own)
 
 
-def _two(looks: Looks, what: str, level: float) -> str:
-    return f"{looks.after('fast', what, level):.1f} and {looks.after('fast_unaugmented', what, level):.1f}%"
+def _p(looks: Looks, wrong: np.ndarray) -> float:
+    given, own, _ = (int(each.sum()) for each in _sides(looks, wrong))
+    return binomtest(given, given + own).pvalue
 
 
-def _join(values: dict[str, float], form: str) -> str:
-    return ", ".join(f"{value:{form}} for `{name}`" for name, value in values.items())
+def _gap(looks: Looks, *names: str) -> float:
+    """Return how far `fast` is from the same network without augmentation, in points, at most."""
+    return max(abs(looks.after("fast", *each) - looks.after("fast_unaugmented", *each))
+               for each in LEVELS if each[0] in names)  # fmt: skip

@@ -33,6 +33,7 @@ def filters(networks: Mapping[str, Inside], most: int = 16) -> Figure:
 @plainly
 def stages(inside: Inside, images: Dataset, each: int = 3) -> Figure:
     """Show images, a row each, and beside them what each stage of a network makes of them: its most varied maps."""
+    each = min(each, *(maps.shape[1] for maps in inside.stages.values()), each)
     rows, columns = len(images.labels), 1 + each * len(inside.stages)
     figure, grid = subplots(1.1 * columns, 1.25 * rows, rows, columns)
     for number, row in enumerate(grid):
@@ -42,12 +43,9 @@ def stages(inside: Inside, images: Dataset, each: int = 3) -> Figure:
         for shape, maps in inside.stages.items():
             for channel in range(each):
                 axes = next(places)
-                if channel < maps.shape[1]:
-                    drawn = maps[number, channel].astype(float)
-                    axes.imshow(drawn, cmap="gray_r", vmin=min(0, drawn.min()), vmax=max(drawn.max(), 1e-6))
-                    _bare(axes)
-                else:
-                    axes.axis("off")
+                drawn = maps[number, channel].astype(float)
+                axes.imshow(drawn, cmap="gray_r", vmin=min(0, drawn.min()), vmax=max(drawn.max(), 1e-6))
+                _bare(axes)
                 if number == 0 and channel == 0:
                     axes.set_title(shape, fontsize=8, loc="left")
     return figure
@@ -58,7 +56,7 @@ def attributions(networks: Mapping[str, Inside], images: Dataset) -> Figure:
     """Show images, a row each, and for each network what covering a pixel does, beside the gradient of the score.
 
     Covered red pixels lower the probability of the image's own class, blue ones raise it. The title has the network's
-    answer, and the largest fall or rise, which the scale ends at; the gradient has a scale of its own.
+    answer, and where the scale ends: the largest fall or rise, in points. The gradient has a scale of its own.
     """
     columns = 1 + 2 * len(networks)
     figure, grid = subplots(1.35 * columns, 1.5 * len(images.labels) + 0.4, len(images.labels), columns)
@@ -70,7 +68,7 @@ def attributions(networks: Mapping[str, Inside], images: Dataset) -> Figure:
                 _signed(axes, map_, max(float(np.abs(map_).max()), 1e-6))
             probabilities = inside.given[number].astype(float)
             most = 100 * float(np.abs(inside.occluded[number]).max())
-            answer = f"{CLASSES[probabilities.argmax()]} {probabilities.max():.0%}, ±{most:.0f} points"
+            answer = f"{CLASSES[probabilities.argmax()]} {probabilities.max():.0%}, scale {most:.0f}"
             covered.set_title(f"{name}, covered\n{answer}" if number == 0 else answer, fontsize=7)
             gradient.set_title("gradient\n" if number == 0 else "", fontsize=7)
     return figure

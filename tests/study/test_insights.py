@@ -26,7 +26,7 @@ def a_look(predictions, agreement, **after):
 def looks():
     networks = {
         "v1_fixed": a_look([0, 0, 0, 0], [0.5, 0.7], noise={0.1: 88.0}, shift={3: 40.0}, blur={1: 85.0}),
-        "fast_unaugmented": a_look([0, 6, 0, 3], [0.3], rotation={15: 71.5}),
+        "fast_unaugmented": a_look([0, 6, 0, 3], [0.1, 0.5], rotation={15: 71.5}),
         "fast": a_look([0, 0, 0, 3], [0.1, 0.3], noise={0.1: 50.0}, shift={3: 80.0}, blur={1: 60.0}),
     }
     return Looks(networks, LABELS, TRAIN_LABELS, np.array([1, 1, 0, 2]), np.array([1.0, 2.0, 3.0, 4.0]))
@@ -36,13 +36,15 @@ def test_numbers_of_the_answer_are_those_of_the_looks(looks):
     text = insights(looks)
     assert headline(looks) in text.splitlines()[0]
     for words in (
-        "with noise of 10% `fast` keeps 50.0%, the same network trained without flips and cutout 90.0%, and "
-        "`v1_fixed`, the smallest, 88.0%. On clean images they are right on 90.0, 90.0 and 90.0%, in this order",
-        "moved by 3 pixels (80.0 and 90.0%) or turned by 15° (90.0 and 71.5%), and far behind when they are "
-        "blurred by one pixel (60.0 and 90.0%)",
-        "is 0.60 for `v1_fixed`, 0.30 for `fast_unaugmented`, 0.20 for `fast`, the mean over 2 test images",
+        "with noise of 10% `fast` is right on 50.0%, the same network trained without flips and cutout on 90.0%; on "
+        "clean images, on 90.0 and 90.0%. The smallest network, `v1_fixed`, is right on 90.0% of the clean and 88.0% "
+        "of the noisy ones",
+        "stay within 18.5 points of each other wherever images are moved, turned or lose contrast; blur sets them up "
+        "to 30 points apart",
+        "is 0.60 ± 0.14 for `v1_fixed`, 0.30 ± 0.28 for `fast_unaugmented`, 0.20 ± 0.14 for `fast` (mean and standard "
+        "deviation over 2 test images)",
         "of the 2 test images that `fast` gets wrong, the training image whose pixels are nearest has the class that "
-        "the network gave 50% of the time, the image's own label 50%, and neither 0%",
+        "the network gave 50% of the time, the image's own label 50%, and neither 0% (p = 1.00 that the two are equal)",
     ):
         assert words in text
 
@@ -63,16 +65,14 @@ def test_what_is_claimed_holds_in_the_record():
     table = network_table(looks)
     accuracy = {name: float(table["test accuracy, %"][name]) for name in looks.networks}
     assert abs(accuracy["fast"] - accuracy["fast_unaugmented"]) < 0.2 and accuracy["fast"] > accuracy["v1_fixed"] + 5
-    for name in ("fast_unaugmented", "v1_fixed"):  # alike on clean images, not on others
+    for name in ("fast_unaugmented", "v1_fixed"):  # alike on clean images, not on noisy ones
         assert looks.after("fast", "noise", 0.1) < looks.after(name, "noise", 0.1) - 20
-    for what, level, ahead in (("shift", 3, 0), ("rotation", 15, 0), ("blur", 1, -10)):  # what flips and cutout teach
-        gain = looks.after("fast", what, level) - looks.after("fast_unaugmented", what, level)
-        assert 0 < gain < 3 if ahead == 0 else gain < ahead
+    gains = {each: looks.after("fast", *each) - looks.after("fast_unaugmented", *each) for each in LEVELS}
+    little = [gain for (what, _), gain in gains.items() if what in ("shift", "rotation", "contrast")]
+    blurred = [gain for (what, _), gain in gains.items() if what == "blur"]
+    assert max(map(abs, little)) < 5 and min(blurred) < -10 and max(blurred) > 5  # in both directions
     assert all(abs(look.agreement.mean()) < 0.2 for look in looks.networks.values())  # two maps hardly agree
-    wrong = looks.mistaken("fast")
-    given = np.mean(looks.train_labels[looks.rows[wrong]] == looks["fast"].predictions[wrong])
-    own = np.mean(looks.train_labels[looks.rows[wrong]] == looks.labels[wrong])
-    assert given > own + 0.05  # the neighbours side with the network
+    assert "(p = 0.07 that" in insights(looks)  # pixels hardly take sides
     assert len(looks.pairs) >= 10
 
 
