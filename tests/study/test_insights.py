@@ -17,7 +17,7 @@ def a_look(predictions, agreement, **after):
         for level, value in values.items():
             perturbed[LEVELS.index((name, level))] = value
     empty = np.zeros(0)
-    nearest = np.array([1, 0, 1, 2])
+    nearest = np.array([1, 1, 1, 2])
     return Inside(None, empty, {}, empty, empty, empty, np.array(agreement), empty, empty, nearest,
                   np.array(predictions), perturbed)  # fmt: skip
 
@@ -53,11 +53,11 @@ def test_what_neighbours_say_of_labels(looks):
     text = on_labels(looks)
     assert "has the label of the test image 75.0% of the time, and 100.0% where `fast` is right" in text
     assert "where it is wrong, 50%, and the class that it gave 50%" in text
-    assert "the nearest one sides with it in 50% of its mistakes" in text
+    assert "the nearest one sides with it in 100% of its mistakes" in text
 
 
 def test_mistakes_have_the_neighbours_of_their_network(looks):
-    assert looks.nearest_to_mistakes("fast") == [Pair(1, 0), Pair(2, 1)] and looks.pairs == [Pair(1, 1)]
+    assert looks.nearest_to_mistakes("fast") == [Pair(1, 1), Pair(2, 1)] and looks.pairs == [Pair(1, 1)]
 
 
 def test_what_is_claimed_holds_in_the_record():
