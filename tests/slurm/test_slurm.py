@@ -1,5 +1,6 @@
 """A sweep on a real Slurm of two nodes on this machine, in some minutes: `FASHION_SLURM=1 pytest tests/slurm`."""
 
+import math
 import os
 import re
 import shutil
@@ -12,12 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from fashion import EXPERIMENTS
+from fashion import EXPERIMENTS, run
 from fashion.runs.files import held
 from fashion.runs.record import experiment_folder, recorded
 
 SCRIPT = Path(__file__).with_name("cluster.sh")
-EPOCHS = 150  # of a ResNet-18 on 256 images: longer than the time limit leaves it
+
+
+def longer_than(seconds, experiment, logs):
+    """How many epochs a run takes so long for, with more threads than a node has."""
+    epochs = run(replace(experiment, epochs=3), 0, logs=logs).history
+    return math.ceil(seconds / epochs[-1].seconds)
 
 
 def script(*arguments):
@@ -65,11 +71,13 @@ def wait_for(process, condition, seconds):
 def test_a_grid_of_which_one_run_fails_one_is_killed_and_one_is_stopped_by_the_time_limit(slurm, tmp_path, monkeypatch):
     monkeypatch.setenv("FASHION_QUICK", "1")
     logs = tmp_path / "logs"
-    short, long = (replace(EXPERIMENTS[name], epochs=EPOCHS) for name in ("v1_fixed", "resnet18_scratch"))
+    # submitit stops a job 90 seconds before its limit of 180
+    epochs = longer_than(110, EXPERIMENTS["resnet18_scratch"], tmp_path / "short")
+    short, long = (replace(EXPERIMENTS[name], epochs=epochs) for name in ("v1_fixed", "resnet18_scratch"))
     failing = experiment_folder(short, logs) / "seed_1"
     failing.parent.mkdir(parents=True)
     command = [sys.executable, "-m", "fashion", "sweep", short.name, long.name, "--seeds", "0-1", "--epochs"]
-    command += [str(EPOCHS), "--executor", "slurm", "--minutes", "3", "--logs", str(logs)]
+    command += [str(epochs), "--executor", "slurm", "--minutes", "3", "--logs", str(logs)]
     with held(failing), ExitStack() as ended:
         process = subprocess.Popen(command, stdout=-1, stderr=-1, text=True)
         ended.callback(process.kill)
@@ -87,10 +95,10 @@ def test_a_grid_of_which_one_run_fails_one_is_killed_and_one_is_stopped_by_the_t
     assert f"{stopped}  failed" not in out and f"{short.name} seed 0  failed" not in out
 
     before, after = (epochs_of(each, killed) for each in logs_of(logs, killed))
-    assert before[0] == 1 and 1 < after[0] <= before[-1] + 1 and after[-1] == EPOCHS
+    assert before[0] == 1 and 1 < after[0] <= before[-1] + 1 and after[-1] == epochs
     (log,) = logs_of(logs, stopped)
-    epochs = epochs_of(log, stopped)
+    found = epochs_of(log, stopped)
     assert "Requeued job" in log.read_text()
-    assert epochs[0] == 1 and epochs[-1] == EPOCHS and epochs == sorted(set(epochs))  # never from the start
+    assert found[0] == 1 and found[-1] == epochs and found == sorted(set(found))  # never from the start
     assert [each.seed for each in recorded(long, logs)] == [0, 1]
     assert [each.seed for each in recorded(short, logs)] == [0]
