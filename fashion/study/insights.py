@@ -46,6 +46,10 @@ class Looks:
         nearest = self[name].nearest
         return [Pair(int(each), int(nearest[each])) for each in self.mistaken(name)]
 
+    def sides(self, rows: np.ndarray) -> dict[str, int]:
+        """Count whose side training images, one for each test image, take where `fast` is mistaken."""
+        return sides(self.labels, self["fast"].predictions, self.train_labels[rows])
+
     def mistaken(self, name: str) -> np.ndarray:
         """Return the numbers of the test images that a network gets wrong."""
         return np.flatnonzero(self[name].predictions != self.labels)
@@ -84,8 +88,9 @@ def headline(looks: Looks) -> str:
 
 def insights(looks: Looks) -> str:
     """List what the looks find, in Markdown."""
-    wrong = looks.mistaken("fast")
-    given, own, neither = (100 * float(np.mean(each)) for each in _sides(looks, wrong))
+    pixels = looks.sides(looks.rows)
+    total, given, own, neither = sum(pixels.values()), *pixels.values()
+    p_value = binomtest(given, given + own).pvalue
     clean, without, smallest = (looks.after(name, "noise", 0) for name in ("fast", "fast_unaugmented", "v1_fixed"))
     agreement = {name: looks[name].agreement for name in looks.networks}
     lines = [
@@ -99,9 +104,9 @@ def insights(looks: Looks) -> str:
         "the effect of a grey square with the size of the gradient is "
         f"{', '.join(f'{with_deviation(each)} for `{name}`' for name, each in agreement.items())} (mean and standard "
         f"deviation over {len(looks['fast'].agreement)} test images)",
-        f"**Pixels hardly take sides**: of the {len(wrong)} test images that `fast` gets wrong, the training image "
-        f"whose pixels are nearest has the class that the network gave {given:.0f}% of the time, the image's own label "
-        f"{own:.0f}%, and neither {neither:.0f}% (p = {_p(looks, wrong):.2f} that the two are equal)",
+        f"**Pixels hardly take sides**: of the {total} test images that `fast` gets wrong, the training image "
+        f"whose pixels are nearest has the class that the network gave {given / total:.0%} of the time, the image's "
+        f"own label {own / total:.0%}, and neither {neither / total:.0%} (p = {p_value:.2f} that the two are equal)",
     ]
     return "\n".join(f"- {line}." for line in lines)
 
@@ -117,29 +122,17 @@ def on_labels(looks: Looks) -> str:
     neighbours = looks.train_labels[looks.rows]
     same, same_right = (100 * float(np.mean(each)) for each in (neighbours == looks.labels,
                                                                 (neighbours == looks.labels)[right]))  # fmt: skip
-    pixels, seen = (sides(looks.labels, looks["fast"].predictions, each)
-                    for each in (neighbours, looks.train_labels[looks["fast"].nearest]))  # fmt: skip
+    pixels, seen = looks.sides(looks.rows), looks.sides(looks["fast"].nearest)
+    total = sum(pixels.values())
     return (
         f"The nearest training image has the label of the test image {same:.1f}% of the time, and {same_right:.1f}% "
-        f"where `fast` is right; where it is wrong, {pixels['label']:.0f}%, and the class that it gave "
-        f"{pixels['network']:.0f}%. As the network itself sees the images, the nearest one sides with it in "
-        f"{seen['network']:.0f}% of its mistakes: it was trained to see them so, and that proves nothing. Pixels were "
-        "not: they support that many of its mistakes lie where two classes look alike at this size. They do not show "
+        f"where `fast` is right; where it is wrong, {pixels['label'] / total:.0%}, and the class that it gave "
+        f"{pixels['network'] / total:.0%}. As the network itself sees the images, the nearest one sides with it in "
+        f"{seen['network'] / total:.0%} of its mistakes: it was trained to see them so, and that proves nothing. "
+        "Pixels were not: they support that many of its mistakes lie where two classes look alike at this size. They do not show "
         "that a label is mistaken: two garments may look alike and be sold as different things, and nobody here has "
         "looked at the originals."
     )
-
-
-def _sides(looks: Looks, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Say of mistaken images whether the nearest training image has the class given, the label, or neither."""
-    nearest = looks.train_labels[looks.rows[wrong]]
-    given, own = nearest == looks["fast"].predictions[wrong], nearest == looks.labels[wrong]
-    return given, own, ~(given | own)
-
-
-def _p(looks: Looks, wrong: np.ndarray) -> float:
-    given, own, _ = (int(each.sum()) for each in _sides(looks, wrong))
-    return binomtest(given, given + own).pvalue
 
 
 def _gap(looks: Looks, *names: str) -> float:

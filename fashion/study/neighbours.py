@@ -47,7 +47,7 @@ def alike(labels: np.ndarray, train_labels: np.ndarray, rows: np.ndarray, distan
     return [Pair(int(each), int(rows[each])) for each in order]
 
 
-def sides(labels: np.ndarray, predictions: np.ndarray, neighbours: np.ndarray) -> dict[str, float]:
+def sides(labels: np.ndarray, predictions: np.ndarray, neighbours: np.ndarray) -> dict[str, int]:
     """Say whose side the neighbours of mistaken images take: that of the network, of the label, or of neither.
 
     Args:
@@ -56,8 +56,8 @@ def sides(labels: np.ndarray, predictions: np.ndarray, neighbours: np.ndarray) -
         neighbours: the labels of the training images nearest to them, shape (N,).
 
     Returns:
-        By "network", "label" and "neither", the share of the mistaken images in percent.
+        By "network", "label" and "neither", how many of the mistaken images.
     """
     wrong = predictions != labels
-    network, label = (float(np.mean(neighbours[wrong] == each[wrong]) * 100) for each in (predictions, labels))
-    return {"network": network, "label": label, "neither": 100 - network - label}
+    network, label = (int((neighbours == each)[wrong].sum()) for each in (predictions, labels))
+    return {"network": network, "label": label, "neither": int(wrong.sum()) - network - label}

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from fashion.data import CLASSES, Dataset
-from fashion.plotting import plainly, subplots
+from fashion.gallery import _show
+from fashion.plotting import _COLOURS, plainly, subplots
 from fashion.study.inside import Inside
 from fashion.study.neighbours import Pair
 from fashion.study.perturbations import LEVELS, PERTURBATIONS
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999", "#000000")
 _BY_CLASS = "tab10"
 
 
@@ -33,11 +33,11 @@ def filters(networks: Mapping[str, Inside], most: int = 16) -> Figure:
 @plainly
 def stages(inside: Inside, images: Dataset, each: int = 3) -> Figure:
     """Show images, a row each, and beside them what each stage of a network makes of them: its most varied maps."""
-    each = min(each, *(maps.shape[1] for maps in inside.stages.values()), each)
+    each = min(each, *(maps.shape[1] for maps in inside.stages.values()))
     rows, columns = len(images.labels), 1 + each * len(inside.stages)
     figure, grid = subplots(1.1 * columns, 1.25 * rows, rows, columns)
     for number, row in enumerate(grid):
-        _grey(row[0], images.images[number, 0].numpy())
+        _show(row[0], images.images[number])
         row[0].set_ylabel(CLASSES[images.labels[number]], fontsize=9)
         places = iter(row[1:])
         for shape, maps in inside.stages.items():
@@ -61,7 +61,7 @@ def attributions(networks: Mapping[str, Inside], images: Dataset) -> Figure:
     columns = 1 + 2 * len(networks)
     figure, grid = subplots(1.35 * columns, 1.5 * len(images.labels) + 0.4, len(images.labels), columns)
     for number, row in enumerate(grid):
-        _grey(row[0], images.images[number, 0].numpy())
+        _show(row[0], images.images[number])
         row[0].set_ylabel(CLASSES[images.labels[number]], fontsize=9)
         for (name, inside), covered, gradient in zip(networks.items(), row[1::2], row[2::2], strict=True):
             for axes, map_ in ((covered, inside.occluded[number]), (gradient, inside.gradients[number])):
@@ -101,9 +101,9 @@ def pairs(test: Dataset, train: Dataset, shown: Sequence[Pair], given: np.ndarra
     figure, grid = subplots(1.15 * len(shown), 3.1 if given is None else 3.5, 2, len(shown))
     for (above, below), pair in zip(grid.T, shown, strict=True):
         label = CLASSES[test.labels[pair.test]]
-        _grey(above, test.images[pair.test, 0].numpy())
+        _show(above, test.images[pair.test])
         above.set_title(label if given is None else f"{label},\ntaken for\n{CLASSES[given[pair.test]]}", fontsize=8)
-        _grey(below, train.images[pair.train, 0].numpy())
+        _show(below, train.images[pair.train])
         below.set_title(CLASSES[train.labels[pair.train]], fontsize=8)
     grid[0, 0].set_ylabel("test", fontsize=9)
     grid[1, 0].set_ylabel("training", fontsize=9)
@@ -132,11 +132,6 @@ def robustness(networks: Mapping[str, Inside]) -> Figure:
 
 def _signed(axes: Axes, values: np.ndarray, most: float) -> None:
     axes.imshow(values.astype(float), cmap="RdBu_r", vmin=-most, vmax=most)
-    _bare(axes)
-
-
-def _grey(axes: Axes, image: np.ndarray) -> None:
-    axes.imshow(image, cmap="gray_r", vmin=-1, vmax=1)
     _bare(axes)
 
 
