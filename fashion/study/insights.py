@@ -129,9 +129,9 @@ def on_labels(looks: Looks) -> str:
         f"where `fast` is right; where it is wrong, {pixels['label'] / total:.0%}, and the class that it gave "
         f"{pixels['network'] / total:.0%}. As the network itself sees the images, the nearest one sides with it in "
         f"{seen['network'] / total:.0%} of its mistakes: it was trained to see them so, and that proves nothing. "
-        "Pixels were not: they support that many of its mistakes lie where two classes look alike at this size. They do not show "
-        "that a label is mistaken: two garments may look alike and be sold as different things, and nobody here has "
-        "looked at the originals."
+        "Pixels were not: they support that many of its mistakes lie where two classes look alike at this size. They "
+        "do not show that a label is mistaken: two garments may look alike and be sold as different things, and nobody "
+        "here has looked at the originals."
     )
 
 
