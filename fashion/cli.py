@@ -79,7 +79,7 @@ def run_command_line(arguments: list[str] | None = None) -> int:
 def list_command(
     logs: Annotated[Path, typer.Option(help=f"{RUNS_FOLDER}.", show_default="model_logs")] = MODEL_LOGS,
 ) -> None:
-    """List every experiment and every recorded run: model, recipe, seeds, and mean accuracy in percent."""
+    """List every experiment, or those that ran in a folder: model, recipe, seeds, and mean accuracy in percent."""
     from fashion.runs.record import failures, read_runs
     from fashion.study.writing import in_words, percent, seed_list
 
@@ -89,7 +89,7 @@ def list_command(
     for part, folder in enumerate((logs, logs / "validation")):
         for run in (run for each in sorted(folder.glob("*_logs")) for run in read_runs(each)):
             found.setdefault(run.record.experiment, ([], []))[part].append(run)
-    show(
+    rows = [
         {
             "experiment": experiment.name,
             "model": " + ".join((experiment.model, *experiment.changes)),
@@ -99,7 +99,9 @@ def list_command(
             "validation": percent(validated),
         }
         for experiment, (tested, validated) in found.items()
-    )
+        if tested or validated or logs == MODEL_LOGS
+    ]
+    show(rows) if rows else typer.echo(f"no run in {logs}")
     for line in failures(logs):
         typer.echo(f"failed: {line}")
 
@@ -237,7 +239,7 @@ app.command("demo")(demo_command)
 
 @app.command("export")
 def export_command(
-    output: Annotated[Path, typer.Option(help="File to write, for onnxruntime.")] = Path("fast.onnx"),
+    output: Annotated[Path, typer.Option(help="File to write, for onnxruntime.")] = Path("fashion.onnx"),
     weights: Weights = SHIPPED,
 ) -> None:
     """Write a trained network to an ONNX file, and compare it with PyTorch; needs the extra "export"."""

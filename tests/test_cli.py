@@ -236,7 +236,9 @@ def test_list_shows_what_else_a_folder_holds_and_how_it_differs(capsys, tmp_path
     assert recorded == ["v1", "NeuralNetwork_v1", "5 epochs, lr 0.001", "0-2", "11.00 ± 2.48", "20.00"]
     assert shorter == ["v1", "NeuralNetwork_v1", "2 epochs, lr 0.001, (epochs 2, not 5)", "4", "30.00"]
     assert cells(out, "mine") == [["mine", "NeuralNetwork_v1", "3 epochs, lr 0.001, momentum 0.5", "7", "40.00"]]
-    assert cells(out, "resnet18") == [["resnet18", "resnet18", "14 epochs, lr 0.001, momentum 0.9"]]
+    assert not cells(out, "resnet18")
+    (tmp_path / "empty").mkdir()
+    assert call(capsys, "list", "--logs", str(tmp_path / "empty"))[:2] == (0, f"no run in {tmp_path / 'empty'}\n")
 
 
 def test_compare_sets_two_recipes_side_by_side_on_the_same_seeds_and_images(capsys, tmp_path):

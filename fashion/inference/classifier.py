@@ -1,6 +1,6 @@
 """A trained network, and what it makes of a picture.
 
-The package ships one, `fast.safetensors`: the weights of a recorded run, whose record is the file's metadata.
+The package ships two, `*.safetensors`: the weights of recorded runs, whose records are the files' metadata.
 """
 
 import json
@@ -79,7 +79,7 @@ def predict(image: Path | str | Image.Image | np.ndarray, classifier: Classifier
     Args:
         image: a file, or a picture as Pillow or numpy has it: of any size, light or dark, grey or in colour, shape
             (H, W), (H, W, 3) or (H, W, 4), uint8.
-        classifier: which network to ask. Default: the one that is shipped.
+        classifier: which network to ask. Default: `SHIPPED`.
 
     Raises:
         FashionError: the file cannot be read as an image, or the image is empty.
@@ -111,12 +111,12 @@ def ask(classifier: Classifier, prepared: Image.Image) -> Prediction:
 def predict_files(
     paths: Iterable[Path], classifier: Classifier | None = None
 ) -> Iterator[tuple[Path, Prediction | FashionError]]:
-    """Yield each file, or each in a folder, with what it shows, or with the error that says why there is no answer."""
+    """Yield each file, or each picture in a folder, with what it shows, or with the error that says why not."""
     for path in paths:
         try:
             files = picture_files(path)
             if not files:
-                raise FashionError(f"there is no file in {shown(path)}")
+                raise FashionError(f"there is no picture in {shown(path)}")
         except FashionError as error:
             yield path, error
             continue
@@ -146,11 +146,12 @@ def _from_array(pixels: np.ndarray) -> Image.Image:
 
 
 def pack(weights: Path | str, temperature: float, path: Path | str = SHIPPED) -> Path:
-    """Write the weights that a run kept to `path`, with the temperature that calibrates them."""
+    """Write the weights that a run kept to `path`, in half precision, with the temperature that calibrates them."""
     from safetensors import safe_open
     from safetensors.torch import save_file
 
     with safe_open(weights, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
-        save_file(tensors, path, {**file.metadata(), "temperature": repr(temperature)})
+        halved = {name: each.half() if each.is_floating_point() else each for name, each in tensors.items()}
+        save_file(halved, path, {**file.metadata(), "temperature": repr(temperature)})
     return Path(path)

@@ -36,7 +36,7 @@ _AVIF = (b"ftypavif", b"ftypavis")
 
 
 def picture_files(path: Path) -> list[Path]:
-    """Return a file, or list those in a folder, in order of their names.
+    """Return a file, or list those in a folder that may be pictures by their endings, in order of their names.
 
     Raises:
         FashionError: the folder cannot be read.
@@ -44,7 +44,7 @@ def picture_files(path: Path) -> list[Path]:
     try:
         if not path.is_dir():
             return [path]
-        return sorted(each for each in path.iterdir() if not (each.name.startswith(".") or _is_other(each)))
+        return sorted(each for each in path.iterdir() if _may_be_picture(each) and not _is_other(each))
     except OSError as error:
         raise FashionError(f"{shown(path)} cannot be read: {_reason(error)}") from error
 
@@ -202,6 +202,10 @@ def _remedy(path: Path | str) -> str:
 def _kind(path: Path | str) -> bytes:
     with Path(path).open("rb") as file:
         return file.read(12)[4:]
+
+
+def _may_be_picture(path: Path) -> bool:
+    return not path.name.startswith(".") and path.suffix.lower() in ("", *Image.registered_extensions())
 
 
 def _is_other(path: Path) -> bool:

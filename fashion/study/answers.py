@@ -9,7 +9,7 @@ from fashion.runs.record import Run
 from fashion.study.loading import Study, test_labels, validation_labels
 from fashion.study.mistakes import missed, votes
 from fashion.study.probabilities import accuracy, calibrated_loss, mirrored
-from fashion.study.tables import difference, paired
+from fashion.study.tables import difference, on_one_machine, paired
 from fashion.study.writing import duration, percent, with_interval
 
 BEST_PUBLISHED = 96.41  # mean of five runs, table 5 of the paper that `_against_best` links
@@ -31,7 +31,7 @@ def headlines(study: Study) -> dict[str, str]:
     gap = max((abs(_mean(published[each]) - each.published) for each in holds), default=0)
     bn, plain = study.learning_rates.values()
     rates = [_mean(arm[rate], LEARNING_RATE_EPOCHS) for arm in (bn, plain) for rate in ("0.001", "0.008")]
-    muon, machine = study["fast_95_muon"], study["fast"][0].record.machine
+    muon, machine = study["fast_95_muon"], _machine(study["fast"])
     gpu = [study[name] for name in ("fast_94_gpu", "fast_95_gpu")]
     return {
         "00_results": f"**{len(holds)} of {len(published)} published accuracies hold** to {gap:.2f} points; 72.8% is a "
@@ -48,7 +48,7 @@ def headlines(study: Study) -> dict[str, str]:
         "05_resnet18": f"**ImageNet is worth {_points(study['resnet18_scratch'], study['resnet18'])}** at 28 x 28: "
         f"{_mean(study['resnet18']):.1f}%, not {_mean(study['resnet18_scratch']):.1f}%",
         "06_fast_model": f"**{_mean(study['fast']):.1f}% takes {_duration(study['fast'])}** of two {machine} cores, "
-        f"{_mean(muon):.1f}% {_duration(muon)}; an {gpu[0][0].record.machine} takes {_duration(gpu[0])} to "
+        f"{_mean(muon):.1f}% {_duration(muon)}; an {_machine(gpu[0])} takes {_duration(gpu[0])} to "
         f"{_mean(gpu[0]):.1f}% and {_duration(gpu[1])} to {_mean(gpu[1]):.1f}%",
         "07_final_model": f"**The final model ends at {_mean(study['final']):.1f}%** (n = {len(study['final'])}), "
         f"{_against_best(study['final'])}",
@@ -136,9 +136,9 @@ def fast(study: Study) -> str:
     """Say how soon an accuracy is reached."""
     cpu = {name: study[name] for name in ("fast_93", "fast", "fast_95_muon", "fast_95")}
     gpu, muon = [study[name] for name in ("fast_94_gpu", "fast_95_gpu")], cpu["fast_95_muon"]
-    above, machine = sum(run.accuracy >= 95 for run in muon), cpu["fast"][0].record.machine
+    above, machine = sum(run.accuracy >= 95 for run in muon), _machine(cpu["fast"])
     return (
-        f"`fast_94_gpu` ends at {percent(gpu[0])}% after {_duration(gpu[0])} of an {gpu[0][0].record.machine} (n = "
+        f"`fast_94_gpu` ends at {percent(gpu[0])}% after {_duration(gpu[0])} of an {_machine(gpu[0])} (n = "
         f"{len(gpu[0])}), `fast_95_gpu` at {percent(gpu[1])}% after {_duration(gpu[1])} (n = {len(gpu[1])}). On two "
         f"{machine} cores `fast_93` ends at {percent(cpu['fast_93'])}% after {_duration(cpu['fast_93'])}, `fast` at "
         f"{percent(cpu['fast'])}% after {_duration(cpu['fast'])}, and `fast_95_muon` at {percent(muon)}% after "
@@ -152,7 +152,7 @@ def final(study: Study) -> str:
     runs, labels = study["final"], test_labels()
     averaged = with_interval([accuracy(mirrored(run), labels) for run in runs])
     text = (
-        f"`final` ends at {percent(runs)}% (n = {len(runs)}) after {_duration(runs)} of an {runs[0].record.machine}, "
+        f"`final` ends at {percent(runs)}% (n = {len(runs)}) after {_duration(runs)} of an {_machine(runs)}, "
         f"{_against_best(runs)}, and at {averaged}% if each image is averaged with its mirror image."
     )
     taught, untaught = (study.validated[EXPERIMENTS[f"search_cutmix_erase{end}"]] for end in ("_taught", ""))
@@ -173,7 +173,7 @@ def final_wide(study: Study) -> str:
     least, best = min(history, key=lambda each: each.test_loss), max(history, key=lambda each: each.test_accuracy)
     return (
         f"`final_wide` ends at {percent(runs)}% (n = {len(runs)}) after {_duration(runs)} of an "
-        f"{runs[0].record.machine}. It learns its training images by heart: after epoch {least.epoch} its test loss "
+        f"{_machine(runs)}. It learns its training images by heart: after epoch {least.epoch} its test loss "
         f"rises from {least.test_loss:.3f} to {history[-1].test_loss:.3f} and its test accuracy falls from "
         f"{best.test_accuracy:.2f}% (epoch {best.epoch}) to {history[-1].test_accuracy:.2f}%, while the accuracy on "
         f"training images, moved and mixed as they are, rises from {least.train_accuracy:.1f} to "
@@ -241,4 +241,8 @@ def _counts(numbers: list[int]) -> str:
 
 
 def _duration(runs: Sequence[Run]) -> str:
-    return duration(fmean(run.train_seconds for run in runs))
+    return duration(fmean(run.train_seconds for run in on_one_machine(runs)))
+
+
+def _machine(runs: Sequence[Run]) -> str:
+    return on_one_machine(runs)[0].record.machine

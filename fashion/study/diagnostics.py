@@ -79,7 +79,7 @@ def features(network: nn.Module, images: Tensor, at_a_time: int = 500) -> tuple[
     """Return what the last linear layer of a network is given, shape (N, D), and what the network returns, (N, 10)."""
     last = [layer for layer in network.modules() if isinstance(layer, nn.Linear)][-1]
     given: list[Tensor] = []
-    hook = last.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0].detach()))
+    hook = last.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0].detach().float()))
     try:
         with torch.no_grad():
             outputs = [network(part) for part in images.split(at_a_time)]

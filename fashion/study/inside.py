@@ -6,6 +6,7 @@ A network's numbers need its weights, which are too large to keep for most: the 
 import json
 import sys
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from fashion.data import CLASSES, Dataset, load_data
 from fashion.experiments import EXPERIMENTS
+from fashion.hardware.placement import choose_precision, place
 from fashion.inference.attribution import occlusion, smoothgrad
 from fashion.inference.classifier import Classifier, load_classifier
 from fashion.runs.record import Record, Run
@@ -75,7 +77,7 @@ def looked_at(labels: np.ndarray, runs: Sequence[Run]) -> np.ndarray:
 
 
 def look(classifier: Classifier, data: tuple[Dataset, Dataset], chosen: np.ndarray) -> Inside:
-    """Look into a network.
+    """Look into a network: its maps in float32, its answers and what it has of images as a run on a CPU computes them.
 
     Args:
         classifier: the network, with the record of its run.
@@ -84,7 +86,8 @@ def look(classifier: Classifier, data: tuple[Dataset, Dataset], chosen: np.ndarr
     """
     (train, _), (images, labels) = data
     network = classifier.network.requires_grad_(False)
-    points, outputs = features(network, images)
+    placed = place(deepcopy(network), torch.device("cpu"), choose_precision("auto", network, torch.device("cpu")))
+    points, outputs = features(placed, images)
     shown, own = images[chosen], labels[chosen]
     torch.manual_seed(0)  # of the noise
     principal, laid_out = in_two_dimensions(points.numpy())
@@ -98,9 +101,9 @@ def look(classifier: Classifier, data: tuple[Dataset, Dataset], chosen: np.ndarr
         agreement=_agreement(classifier, images[:COMPARED], labels[:COMPARED]),
         principal=principal,
         map=laid_out,
-        nearest=nearest(points.numpy(), features(network, train)[0].numpy())[0],
+        nearest=nearest(points.numpy(), features(placed, train)[0].numpy())[0],
         predictions=outputs.argmax(dim=1).numpy().astype(np.uint8),
-        perturbed=np.array([_accuracy(network, perturbed(images, *each), labels) for each in LEVELS]),
+        perturbed=_accuracies(placed, images, labels),
     )
 
 
@@ -114,8 +117,14 @@ def _agreement(classifier: Classifier, images: Tensor, labels: Tensor) -> np.nda
     return np.array([spearmanr(*(each.abs().flatten() for each in pair)).statistic for pair in pairs])
 
 
-def _accuracy(network: nn.Module, images: Tensor, labels: Tensor) -> float:
-    return float((features(network, images)[1].argmax(dim=1) == labels).float().mean() * 100)
+def _accuracies(network: nn.Module, images: Tensor, labels: Tensor) -> np.ndarray:
+    """Return the accuracy in percent at each of `LEVELS`, of which those of zero leave the images as they are."""
+
+    def accuracy(changed: Tensor) -> float:
+        return float((features(network, changed)[1].argmax(dim=1) == labels).float().mean() * 100)
+
+    clean = accuracy(images)
+    return np.array([accuracy(perturbed(images, *each)) if each[1] else clean for each in LEVELS])
 
 
 def write(inside: Inside, folder: Path = INSIDE) -> Path:

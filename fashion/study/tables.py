@@ -1,6 +1,6 @@
 """Tables of runs, as the README, the notebooks and the command line show them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median
 
 import numpy as np
@@ -186,7 +186,7 @@ def trials(groups: Mapping[Experiment, list[Run]], labels: np.ndarray) -> pd.Dat
             "validation": percent(runs),
             "with mirror images": with_interval([accuracy(mirrored(run), labels) for run in runs]),
             "loss": f"{fmean(calibrated_loss(run, labels) for run in runs):.4f}",
-            "seconds": f"{fmean(run.train_seconds for run in runs):.1f}",
+            "seconds": f"{fmean(run.train_seconds for run in on_one_machine(runs)):.1f}",
             "n": len(runs),
         }
         for experiment, runs in groups.items()
@@ -206,7 +206,12 @@ def markdown(rows: list[dict] | pd.DataFrame) -> str:
     return pd.DataFrame(rows).astype(object).fillna("").to_markdown(index=False, disable_numparse=True)
 
 
-def _by(runs: list[Run]) -> list[tuple[str, list[Run]]]:
+def on_one_machine(runs: Sequence[Run]) -> list[Run]:
+    """Return those of some runs whose seconds compare: on the machine, and in the way, that most of them ran."""
+    return max((each for _, each in _by(runs)), key=len)
+
+
+def _by(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
     """Group runs by machine, company, precision and compilation, within which seconds compare; name what differs."""
     groups: dict[tuple[str, str, bool], list[Run]] = {}
     for record, run in ((run.record, run) for run in runs):

@@ -244,11 +244,11 @@ def test_files_that_cannot_be_read_are_errors_that_name_them(tmp_path, monkeypat
         read_picture(whole)
 
 
-def test_the_files_of_a_folder_come_in_order_without_the_hidden_ones(tmp_path):
-    for name in ("b.png", "a.png", ".hidden"):
+def test_the_pictures_of_a_folder_come_in_order_without_what_is_hidden_or_ends_otherwise(tmp_path):
+    for name in ("b.png", "a.JPG", "without", ".hidden", ".hidden.png", "notes.txt", "Thumbs.db"):
         (tmp_path / name).touch()
     (tmp_path / "folder").mkdir()
-    assert picture_files(tmp_path) == [tmp_path / "a.png", tmp_path / "b.png"]
+    assert picture_files(tmp_path) == [tmp_path / name for name in ("a.JPG", "b.png", "without")]
     assert picture_files(tmp_path / "none.png") == [tmp_path / "none.png"]
 
 

@@ -8,7 +8,7 @@ from made_up import a_run
 from fashion import CLASSES, EXPERIMENTS, FashionError, load_data
 from fashion.data import Dataset
 from fashion.inference.classifier import load_classifier
-from fashion.settings import RUNS
+from fashion.settings import RUNS, SHIPPED
 from fashion.study import inside, views
 from fashion.study.neighbours import Pair
 from fashion.study.perturbations import LEVELS, PERTURBATIONS
@@ -32,8 +32,8 @@ def few():
 
 @pytest.fixture(scope="module")
 def looked(few):
-    """What is inside the network that is shipped, as those images tell."""
-    return inside.look(load_classifier(), few, np.arange(6))
+    """What is inside a network that is shipped, as those images tell."""
+    return inside.look(load_classifier(SHIPPED.with_name("fast.safetensors")), few, np.arange(6))
 
 
 def test_what_is_shown_are_the_first_of_three_garments_and_shirts_that_every_run_takes_for_t_shirts():
@@ -89,7 +89,7 @@ def test_another_file_is_told(tmp_path, content):
 
 
 def test_the_weights_stay_as_they_are(few):
-    classifier = load_classifier()
+    classifier = load_classifier(SHIPPED.with_name("fast.safetensors"))
     before = {name: value.clone() for name, value in classifier.network.state_dict().items()}
     inside.look(classifier, few, np.arange(6))
     assert all(torch.equal(value, before[name]) for name, value in classifier.network.state_dict().items())
