@@ -51,7 +51,7 @@ img.pixels, #examples img {image-rendering: pixelated}
 .answer p {font-size: 13px; line-height: 1.45; margin: 0}
 #examples .grid-container {grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 8px}
 #examples .grid-wrap {overflow: hidden}
-#examples .caption-label {font-size: 11px; max-width: 100%}
+#examples .caption-label {font-size: 10px; line-height: 1.3; padding: 0 4px; inset: auto 0 0 auto; max-width: 100%}
 .fault, .waiting {padding: 14px; border-radius: 6px; border: 1px solid var(--border-color-primary)}
 .fault {border-color: #D55E00}
 """.replace("FALLS", FALLS).replace("RISES", RISES)
@@ -76,12 +76,7 @@ class Answer(NamedTuple):
 def networks() -> dict[str, Classifier]:
     """Load every network that is shipped, by the title that its record gives it; the one `predict` asks is first."""
     paths = sorted(SHIPPED.parent.glob("*.safetensors"), key=lambda path: (path != SHIPPED, path.name))
-    return {_title(each): each for each in map(load_classifier, paths)}
-
-
-def _title(classifier: Classifier) -> str:
-    record = classifier.record
-    return f"{record.experiment.name}, right on {classifier.accuracy:.2f}% of the {record.evaluated_on} images"
+    return {f"{each.record.experiment.name}, {each.accuracy:.2f}%": each for each in map(load_classifier, paths)}
 
 
 def examples() -> list[tuple[Image.Image, str]]:
@@ -193,7 +188,7 @@ def page(choices: dict[str, Classifier], pictures: list[tuple[Image.Image, str]]
         with gr.Row():
             with gr.Column(scale=4, min_width=320):
                 with gr.Tab("Photo"):
-                    file = gr.File(label="A file of any format that Pillow reads", height=280, elem_id="photo")
+                    file = gr.File(label="A file of any format that Pillow reads", height=240, elem_id="photo")
                 with gr.Tab("Camera"):
                     camera = gr.Image(
                         sources=["webcam"], type="filepath", image_mode=None, format="png", show_label=False,
@@ -206,7 +201,8 @@ def page(choices: dict[str, Classifier], pictures: list[tuple[Image.Image, str]]
                         brush=gr.Brush(default_size=5, colors=["#000000"], color_mode="fixed"),
                     )  # fmt: skip
                     ask_drawing = gr.Button("What is it?", variant="primary", elem_id="ask")
-                network = gr.Radio(list(choices), value=next(iter(choices)), label="Network", elem_id="network")
+                titles, of_what = list(choices), "Network, and its accuracy on the test images"
+                network = gr.Radio(titles, value=titles[0], label=of_what, elem_id="network")
                 gr.Markdown("Or click one of the first test images, or a drawing:")
                 gallery = gr.Gallery(
                     pictures, show_label=False, columns=5, height=224, format="png", allow_preview=False,
