@@ -6,6 +6,7 @@ from statistics import fmean, median
 from fashion.estimates import epochs_to, prediction_interval
 from fashion.experiments import EXPERIMENTS, LEARNING_RATE_EPOCHS
 from fashion.runs.record import Run
+from fashion.study.insights import Looks, headline
 from fashion.study.loading import Study, test_labels, validation_labels
 from fashion.study.mistakes import missed, votes
 from fashion.study.probabilities import accuracy, calibrated_loss, mirrored
@@ -15,16 +16,16 @@ from fashion.study.writing import duration, percent, with_interval
 BEST_PUBLISHED = 96.41  # mean of five runs, table 5 of the paper that `_against_best` links
 
 
-_ON_THE_FIRST_PAGE = ("00_results", "02_v1_5_5", "04_learning_rate", "05_resnet18", "06_fast_model", "07_final_model")
+_NOT_ON_THE_FIRST_PAGE = ("01_v1", "03_v1_5_5_BN")
 
 
-def findings(study: Study) -> str:
+def findings(study: Study, looks: Looks) -> str:
     """List what was found, a line each, with links to the notebooks that show it."""
-    found = headlines(study)
-    return "\n".join(f"- {found[name]}. [{name}](notebooks/{name}.ipynb)" for name in _ON_THE_FIRST_PAGE)
+    found = {name: line for name, line in headlines(study, looks).items() if name not in _NOT_ON_THE_FIRST_PAGE}
+    return "\n".join(f"- {line}. [{name}](notebooks/{name}.ipynb)" for name, line in found.items())
 
 
-def headlines(study: Study) -> dict[str, str]:
+def headlines(study: Study, looks: Looks) -> dict[str, str]:
     """Say in a sentence, without its full stop, what each notebook finds."""
     published = study.group("published")
     holds = [each for each in published if each.name in _agreement(study)[0] and _spread(published[each]) < 10]
@@ -52,6 +53,7 @@ def headlines(study: Study) -> dict[str, str]:
         f"{_mean(gpu[0]):.1f}% and {_duration(gpu[1])} to {_mean(gpu[1]):.1f}%",
         "07_final_model": f"**The final model ends at {_mean(study['final']):.1f}%** (n = {len(study['final'])}), "
         f"{_against_best(study['final'])}",
+        "08_inside": headline(looks),
     }
 
 

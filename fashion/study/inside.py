@@ -29,7 +29,7 @@ from fashion.study.perturbations import LEVELS, perturbed
 
 INSIDE = MODEL_LOGS / "inside"  # a file for each network, and one for the images alone
 GARMENTS = ("Shirt", "Bag", "Ankle boot")  # whose feature maps are shown
-NETWORKS = ("v1_fixed", "fast_unaugmented", "fast")
+NETWORKS = ("v1_fixed", "v1_5_5_lrx8", "resnet18", "fast_unaugmented", "fast", "fast_95_gpu")  # in order of accuracy
 COMPARED = 100  # images on which the two maps of where a network looks are compared
 _KEPT = 8  # maps of a stage, those that differ most from pixel to pixel
 
@@ -157,8 +157,9 @@ def read(path: Path) -> Inside:
 
 
 def read_all(folder: Path = INSIDE) -> dict[str, Inside]:
-    """Read what is recorded of each network, in the order of `EXPERIMENTS`, by the name of the experiment."""
-    return {name: read(path) for name in EXPERIMENTS if (path := folder / f"{name}.npz").exists()}
+    """Read what is recorded of each network, by the name of the experiment: of `NETWORKS` first."""
+    names = dict.fromkeys((*NETWORKS, *EXPERIMENTS))
+    return {name: read(path) for name in names if (path := folder / f"{name}.npz").exists()}
 
 
 def pixel_neighbours(folder: Path = INSIDE) -> tuple[np.ndarray, np.ndarray]:

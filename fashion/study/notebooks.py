@@ -3,8 +3,8 @@
 import json
 
 from fashion.settings import MODEL_LOGS, ROOT
-from fashion.study import insights
 from fashion.study.answers import headlines
+from fashion.study.insights import load_looks
 from fashion.study.loading import Study
 from fashion.study.tables import markdown
 from fashion.study.writing import duration
@@ -34,7 +34,7 @@ QUESTIONS = {
 def notebooks(study: Study) -> str:
     """Tabulate the notebooks in Markdown, with durations as `notebooks/durations.py` measured them last."""
     measured = json.loads((NOTEBOOKS / "durations.json").read_text(encoding="utf-8"))
-    answers = headlines(study) | {"08_inside": insights.headline(insights.load_looks())}
+    answers = headlines(study, load_looks())
     logs = f"../{MODEL_LOGS.name}"
     rows = [
         {

@@ -16,6 +16,7 @@ from fashion.study import answers, tables
 from fashion.study.diagnostics import summary
 from fashion.study.figures import FIGURES
 from fashion.study.inside import INSIDE, read_all
+from fashion.study.insights import load_looks
 from fashion.study.leaderboard import claims, leaderboard
 from fashion.study.loading import Study, load_study, test_labels, validation_labels
 from fashion.study.mistakes import confusion, most_confused
@@ -72,7 +73,7 @@ def _curve_table(study: Study, titles: Mapping[str, str]) -> str:
 
 # What stands between the markers of README.md, written from the study: a new part is one line here.
 BLOCKS: dict[str, Callable[[Study], str]] = {
-    "findings": answers.findings,
+    "findings": lambda study: answers.findings(study, load_looks()),
     "results": lambda study: f"{_results(study, 'published')}\n\n{_answer(study, answers.reproduction, '00_results')}",
     "v1": partial(_model, name="v1", answer=answers.v1, notebook="01_v1"),
     "v1_5_5": partial(_model, name="v1_5_5", answer=answers.v1_5_5, notebook="02_v1_5_5", curves=False),

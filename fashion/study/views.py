@@ -126,7 +126,7 @@ def robustness(networks: Mapping[str, Inside]) -> Figure:
     grid[0, 0].set_ylabel("test accuracy")
     grid[1, 0].set_ylabel("test accuracy")
     handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 

@@ -10,6 +10,7 @@ from fashion import EXPERIMENTS, study
 from fashion.models import MODELS, build
 from fashion.settings import ROOT
 from fashion.study import answers, load_study, probabilities
+from fashion.study.insights import load_looks
 
 PUBLIC = [each for name, each in vars(answers).items()
           if isfunction(each) and each.__module__ == answers.__name__ and not name.startswith("_")]  # fmt: skip
@@ -43,7 +44,7 @@ def a_study_of_all_headlines():
 
 
 def test_the_findings_are_computed():
-    text = answers.findings(a_study_of_all_headlines())
+    text = answers.findings(a_study_of_all_headlines(), load_looks())
     for line, expected in zip(
         text.splitlines(),
         (
@@ -57,6 +58,7 @@ def test_the_findings_are_computed():
                 "an H200 takes 2.1 s to 94.4% and 8.6 s to 95.1%",
             ),
             ("96.5%** (n = 1)", "above the 96.41%"),
+            ("08_inside",),
         ),
         strict=True,
     ):
@@ -64,17 +66,17 @@ def test_the_findings_are_computed():
 
 
 def test_every_notebook_has_a_headline_of_which_the_findings_are_some():
-    headlines = answers.headlines(a_study_of_all_headlines())
+    headlines = answers.headlines(a_study_of_all_headlines(), load_looks())
     assert headlines["01_v1"].endswith("`v1_fixed` ends at 83.5%, not 10.0%")
     assert headlines["03_v1_5_5_BN"].endswith(
         "the network is at 47.6%, without its softmax at 86.5%, with batch normalisation at 95.0%"
     )
-    text = answers.findings(a_study_of_all_headlines())
+    text = answers.findings(a_study_of_all_headlines(), load_looks())
     assert [name for name, line in headlines.items() if line not in text] == ["01_v1", "03_v1_5_5_BN"]
 
 
 def test_every_finding_leads_to_its_notebook(record):
-    for line in answers.findings(record).splitlines():
+    for line in answers.findings(record, load_looks()).splitlines():
         assert (ROOT / line.rpartition("](")[2].removesuffix(")")).exists()
 
 
@@ -235,7 +237,7 @@ def test_images_that_all_runs_miss_are_counted(monkeypatch):
 
 @pytest.mark.parametrize("answer", PUBLIC)
 def test_the_record_has_what_every_answer_needs(record, answer):
-    text = answer(record)
+    text = answer(record, load_looks()) if answer in (answers.findings, answers.headlines) else answer(record)
     assert text and "nan" not in text
 
 
