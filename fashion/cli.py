@@ -196,7 +196,7 @@ def compare_command(
     """
     from fashion.study.loading import test_labels
     from fashion.study.tables import compare
-    from fashion.study.writing import percent
+    from fashion.study.writing import counted, percent
 
     labels, found = test_labels(), recorded_as((first, second), logs)
     groups = (found[first], found[second])
@@ -204,7 +204,8 @@ def compare_command(
         if not runs or any(len(run.predictions) != len(labels) for run in runs):
             raise FashionError(f"{each} has no runs here that were evaluated on all test images")
     for each, runs in zip((first, second), groups, strict=True):
-        typer.echo(f"{each}: {percent(runs)}% after {runs[0].record.experiment.epochs} epochs, n = {len(runs)}")
+        epochs = counted(runs[0].record.experiment.epochs, "epoch")
+        typer.echo(f"{each}: {percent(runs)}% after {epochs}, n = {len(runs)}")
     show(compare({f"{first}, {second}": groups}, labels).to_dict("records"))
 
 

@@ -74,7 +74,8 @@ def recorded_as(names: Iterable[str], logs: Path | None, validation: bool = Fals
         validation: whether the experiments' runs on the validation split are meant.
 
     Raises:
-        FashionError: there is no such experiment or folder, or a folder has runs of more than one recipe.
+        FashionError: there is no such experiment or folder, a folder has runs of more than one recipe, or an experiment
+            has runs of another recipe alone.
     """
     from fashion.runs.record import read_runs, recorded
 
@@ -91,9 +92,22 @@ def recorded_as(names: Iterable[str], logs: Path | None, validation: bool = Fals
         if not found[name] and logs is None:
             found[name] = recorded(named(name, None), MODEL_LOGS, validation)
             lacking += [name] * bool(found[name])
+        if not found[name]:
+            _require_recipe(named(name, None), logs or RUNS, validation)
     if lacking:
         typer.echo(f"{RUNS.name}/ has no runs of {', '.join(lacking)}: shown are the study's, in {MODEL_LOGS.name}/")
     return found
+
+
+def _require_recipe(experiment: Experiment, logs: Path, validation: bool) -> None:
+    from fashion.runs.record import experiment_folder, read_runs
+
+    folder = experiment_folder(experiment, logs, validation)
+    for run in read_runs(folder):
+        if differences := experiment.differences(run.record.experiment):
+            raise FashionError(
+                f"{from_here(folder)} has {experiment.name} with {', '.join(differences)}: name that folder instead"
+            )
 
 
 def numbers(seeds: str) -> list[int]:

@@ -76,6 +76,7 @@ def test_what_is_not_among_the_users_runs_is_the_studys(capsys, tmp_path, monkey
         (["v1", "v2"], "there is no experiment 'v2'"),
         (["runs/nix"], "there is no folder runs/nix\n"),
         (["v1_5_5"], "v1_5_5 has no runs here\n"),
+        (["fast"], "model_fast_logs has fast with epochs 1, not 16, momentum 0.5, not 0.9: name that folder instead\n"),
         (["v1_logits", "--validation"], "v1_logits has no runs here on the validation split\n"),
         (["v1", "--output", "curves.pdf"], "--output takes a PNG file, not curves.pdf"),
         (["v1", "--output", "{logs}/file/curves.png"], "file"),
@@ -88,6 +89,7 @@ def test_what_is_not_among_the_users_runs_is_the_studys(capsys, tmp_path, monkey
 def test_what_the_user_can_put_right_is_one_line_and_code_2(capsys, logs, arguments, message):
     (logs / "file").touch()
     record(logs / "other", V1, 10.0, predictions=np.zeros(7, np.uint8))
+    record(logs, replace(EXPERIMENTS["fast"], epochs=1, momentum=0.5), 10.0)
     for seed, epochs in enumerate((2, 3)):
         record(logs / "mixed", Experiment("mine", "NeuralNetwork_v1", epochs=epochs), 10.0, seed=seed)
     code, out, err = call(capsys, "show", "--logs", str(logs), *(each.format(logs=logs) for each in arguments))

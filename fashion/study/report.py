@@ -85,6 +85,7 @@ BLOCKS: dict[str, Callable[[Study], str]] = {
     "epochs": _epochs_of_rates,
     "variants": partial(_results, group="variants"),
     "missed": answers.missed_by_all,
+    "shipped": answers.shipped,
     "resnet18": partial(_model, name="resnet18", answer=answers.resnet18, notebook="05_resnet18"),
     "times": _times,
     "fast recipes": lambda study: tables.markdown(tables.recipes(study.group("fast"))),

@@ -23,7 +23,7 @@ def filters(networks: Mapping[str, Inside], most: int = 16) -> Figure:
     figure, grid = subplots(most * 0.5 + 1.6, len(networks) * 0.62, len(networks), most)
     for row, (name, inside) in zip(np.atleast_2d(grid), networks.items(), strict=True):
         for axes, kernel in zip(row, inside.filters, strict=False):
-            _signed(axes, kernel, np.abs(inside.filters).max())
+            _signed(axes, kernel, np.abs(inside.filters[:most]).max())
         for axes in row[len(inside.filters) :]:
             axes.axis("off")
         row[0].set_ylabel(name, rotation=0, ha="right", va="center")
@@ -64,11 +64,11 @@ def attributions(networks: Mapping[str, Inside], images: Dataset) -> Figure:
         _show(row[0], images.images[number])
         row[0].set_ylabel(CLASSES[images.labels[number]], fontsize=9)
         for (name, inside), covered, gradient in zip(networks.items(), row[1::2], row[2::2], strict=True):
-            for axes, map_ in ((covered, inside.occluded[number]), (gradient, inside.gradients[number])):
-                _signed(axes, map_, max(float(np.abs(map_).max()), 1e-6))
+            most = max(float(np.abs(inside.occluded[number]).max()), 0.01)  # less than a point is shown as little
+            _signed(covered, inside.occluded[number], most)
+            _signed(gradient, inside.gradients[number], max(float(np.abs(inside.gradients[number]).max()), 1e-6))
             probabilities = inside.given[number].astype(float)
-            most = 100 * float(np.abs(inside.occluded[number]).max())
-            answer = f"{CLASSES[probabilities.argmax()]} {probabilities.max():.0%}, scale {most:.0f}"
+            answer = f"{CLASSES[probabilities.argmax()]} {probabilities.max():.0%}, scale {100 * most:.0f}"
             covered.set_title(f"{name}, covered\n{answer}" if number == 0 else answer, fontsize=7)
             gradient.set_title("gradient\n" if number == 0 else "", fontsize=7)
     return figure

@@ -30,6 +30,11 @@ def one_more(runs: list[Run]) -> str:
     return f"{max(low, 0):.1f} to {min(high, 100):.1f}"
 
 
+def counted(number: int, what: str) -> str:
+    """Write how many there are: `1 epoch`, `5 epochs`."""
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def seed_list(runs: list[Run]) -> str:
     """Write the seeds of runs as the command line takes them: `0-4`, or `0,2,5` where one is missing."""
     numbers = [run.seed for run in runs]
@@ -44,7 +49,7 @@ def choice_in_words(choice: Choice) -> str:
 
 def in_words(experiment: Experiment) -> str:
     """Say in a few words what an experiment's recipe is, and how it differs from what `EXPERIMENTS` has."""
-    words = [f"{experiment.epochs} epochs, lr {experiment.lr:g}"]
+    words = [f"{counted(experiment.epochs, 'epoch')}, lr {experiment.lr:g}"]
     words += [f"momentum {experiment.momentum:g}"] if experiment.momentum else []
     words += [choice_in_words(experiment.optimiser)] if experiment.optimiser != "sgd" else []
     differences = EXPERIMENTS.get(experiment.name, experiment).differences(experiment)

@@ -112,6 +112,11 @@ def test_every_network_that_is_shipped_is_a_choice_by_its_record(shipped):
     assert choices[first].record == shipped.record
 
 
+@pytest.mark.parametrize("drawing", sorted(page.DRAWINGS.glob("*.png")), ids=lambda path: path.stem)
+def test_each_drawing_is_taken_for_what_it_is_called(drawing, shipped):
+    assert predict(drawing, shipped).label == drawing.stem.replace("_", " ").capitalize()
+
+
 def test_the_examples_are_test_images_of_six_classes_and_three_drawings(full):
     found = examples()
     names = [name for _, name in found]

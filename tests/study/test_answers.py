@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from inspect import isfunction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -188,6 +189,23 @@ def test_the_fast_recipes_come_with_their_seconds():
     assert "94.50% after 2.1 s of an H200 (n = 2)" in text and "95.10 ± 0.00% after 8.6 s (n = 3)" in text
     assert "93.50% after 53 s" in text and "94.00% after 3 min, and" in text
     assert "95.07 ± 0.52% after 18 min, at 95% or above with 2 of 3 seeds" in text and "ends at 94.90%" in text
+
+
+def test_how_sure_the_shipped_network_may_be_is_told(monkeypatch):
+    sure = np.array([0.78, 0.84, 0.99, 0.5])
+    outputs = np.full((2, 4, 10), -1e3)
+    outputs[:, np.arange(4), [0, 1, 2, 3]] = 2 * np.log(sure)
+    outputs[:, np.arange(4), [9, 9, 9, 9]] = 2 * np.log(1 - sure)
+    outputs[:, 3, 8], outputs[:, 3, 9] = 2 * np.log(0.25), 2 * np.log(0.25)
+    run = a_run(75.0, seed=20, outputs=outputs, predictions=np.array([0, 1, 2, 3], np.uint8))
+    run = replace(run, record=replace(run.record, experiment=EXPERIMENTS["fast_95_gpu"]))
+    monkeypatch.setattr(answers, "test_labels", lambda: np.array([0, 9, 2, 3]))
+    monkeypatch.setattr(answers, "load_classifier", lambda: SimpleNamespace(record=run.record, temperature=2.0))
+    text = answers.shipped(a_study({"fast_95_gpu": [a_run(70.0), run]}))
+    assert "asks seed 20 of `fast_95_gpu`, right on 75.0% of the test images" in text
+    # Bins: 0.78 and right, 0.84 and wrong, 0.99 and 0.5 and right
+    assert f"miss by {100 * (0.22 + 0.84 + 0.01 + 0.5) / 4:.1f} points on average" in text
+    assert "about 80% sure it is right 50% of the time" in text
 
 
 def test_the_final_model_comes_with_its_teachers(monkeypatch):

@@ -64,6 +64,23 @@ def test_a_look_has_what_its_pictures_need(looked, few):
     assert looked.perturbed[LEVELS.index(("shift", 6))] < accuracy
 
 
+def test_answers_are_computed_as_in_a_run_and_maps_in_float32(looked, few, monkeypatch):
+    asked = []
+
+    def place(network, device, precision):
+        asked.append((device.type, precision))
+        torch.nn.init.zeros_(network.classifier.weight)
+        network.classifier.bias.copy_(torch.eye(10)[3])
+        return network
+
+    monkeypatch.setattr(inside, "place", place)
+    monkeypatch.setattr(inside, "choose_precision", lambda *_: "bf16")
+    again = inside.look(load_classifier(SHIPPED.with_name("fast.safetensors")), few, np.arange(6))
+    assert asked == [("cpu", "bf16")] and set(again.predictions) == {3}
+    assert np.allclose(again.perturbed, 100 * float((few[1].labels == 3).float().mean()))
+    assert np.array_equal(again.given, looked.given) and np.array_equal(again.occluded, looked.occluded)
+
+
 def test_the_network_has_images_of_one_class_near_each_other(looked, few):
     (train, test) = few
     assert (train.labels[looked.nearest] == test.labels).float().mean() > 0.8

@@ -26,9 +26,9 @@ def a_look(predictions, agreement, **after):
 @pytest.fixture
 def looks():
     networks = {
-        "v1_fixed": a_look([0, 0, 0, 0], [0.5, 0.7], noise={0.1: 88.0}, shift={3: 40.0}, blur={1: 85.0}),
+        "v1_fixed": a_look([0, 0, 0, 0], [0.5, 0.7], noise={0.1: 88.0}, shift={6: 30.0}),
         "fast_unaugmented": a_look([0, 6, 0, 3], [0.1, 0.5], rotation={15: 71.5}),
-        "fast": a_look([0, 0, 0, 3], [0.1, 0.3], noise={0.1: 50.0}, shift={3: 80.0, 6: 75.0}, blur={1: 60.0}),
+        "fast": a_look([0, 0, 0, 3], [0.1, 0.3], noise={0.1: 50.0}, shift={3: 80.0, 6: 75.0}, contrast={0.2: 88.0}),
         "fast_95_gpu": a_look([0, 6, 6, 3], [0.0, 0.2], noise={0.1: 35.0}, shift={6: 86.0}),
     }
     return Looks(networks, LABELS, TRAIN_LABELS, np.array([1, 1, 0, 2]), np.array([1.0, 2.0, 3.0, 4.0]))
@@ -38,12 +38,13 @@ def test_numbers_of_the_answer_are_those_of_the_looks(looks):
     text = insights(looks)
     assert headline(looks) in text.splitlines()[0]
     for words in (
-        "images moved by 6 pixels leave `fast_95_gpu`, trained on moves of 2, at 86.0%, `fast` at 75.0%; noise of 10% "
-        "leaves them at 35.0 and 50.0%",
-        "10% of it takes `v1_fixed` from 90.0 to 88.0%, `fast_unaugmented` from 90.0 to 90.0%, `fast` from 90.0 to "
+        "noise of 10% takes `fast_95_gpu` from 90.0 to 35.0%, `v1_fixed` from 90.0 to 88.0%; moves of 6 pixels to 86.0 "
+        "and 30.0% (one seed each)",
+        "of 10% takes `v1_fixed` from 90.0 to 88.0%, `fast_unaugmented` from 90.0 to 90.0%, `fast` from 90.0 to "
         "50.0% and `fast_95_gpu` from 90.0 to 35.0%",
-        "stay within 18.5 points of each other wherever images are moved, turned or lose contrast; blur sets them up "
-        "to 30 points apart",
+        "is right on 86.0% of images moved by six, `fast` on 75.0%; where images are turned or lose contrast, it is at "
+        "most 2.0 points from `fast`",
+        "stays within 18.5 points of the network without; noise sets the two up to 40 points apart",
         "is 0.60 ± 0.14 for `v1_fixed`, 0.30 ± 0.28 for `fast_unaugmented`, 0.20 ± 0.14 for `fast`, 0.10 ± 0.14 for "
         "`fast_95_gpu` (mean and standard deviation over 2 test images)",
         "of the 2 test images that `fast` gets wrong, the training image whose pixels are nearest has the class that "
@@ -69,16 +70,14 @@ def test_what_is_claimed_holds_in_the_record():
     accuracy = {name: float(table["test accuracy, %"][name]) for name in looks.networks}
     assert abs(accuracy["fast"] - accuracy["fast_unaugmented"]) < 0.2 and accuracy["fast"] > accuracy["v1_fixed"] + 5
     assert list(accuracy) == [name for name in NETWORKS if name in accuracy]
-    for name in looks.networks.keys() - {"fast", "fast_95_gpu"}:  # accuracy says nothing of noise
+    for name in looks.networks.keys() - {"fast", "fast_95_gpu"}:  # accuracy does not tell
         assert looks.after("fast", "noise", 0.1) < looks.after(name, "noise", 0.1) - 20
     assert looks.after("fast_95_gpu", "noise", 0.1) < looks.after("fast", "noise", 0.1) - 10
-    more = {each: looks.after("fast_95_gpu", *each) - looks.after("fast", *each) for each in LEVELS}
-    assert more["shift", 6] > 30  # what it was trained with, and little else
-    assert max(gain for (what, _), gain in more.items() if what != "shift") < 3
+    assert looks.after("fast_95_gpu", "shift", 6) > max(looks.after(name, "shift", 6) for name in accuracy) - 1e-9
+    assert all(looks.after(name, "inversion", 0.4) < 20 for name in accuracy)
     gains = {each: looks.after("fast", *each) - looks.after("fast_unaugmented", *each) for each in LEVELS}
     little = [gain for (what, _), gain in gains.items() if what in ("shift", "rotation", "contrast")]
-    blurred = [gain for (what, _), gain in gains.items() if what == "blur"]
-    assert max(map(abs, little)) < 5 and min(blurred) < -10 and max(blurred) > 5  # in both directions
+    assert max(map(abs, little)) < 5  # flips and cutout hardly matter
     assert all(abs(look.agreement.mean()) < 0.2 for look in looks.networks.values())  # two maps hardly agree
     assert "(p = 0.08 that" in insights(looks)  # pixels hardly take sides
     assert len(looks.pairs) >= 10

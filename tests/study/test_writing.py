@@ -28,6 +28,7 @@ def test_seeds_are_written_as_the_command_line_takes_them(numbers, text):
 
 def test_a_recipe_is_told_by_what_it_does_not_share_with_all():
     assert in_words(EXPERIMENTS["v1"]) == "5 epochs, lr 0.001"
+    assert in_words(replace(EXPERIMENTS["v1"], name="mine", epochs=1)) == "1 epoch, lr 0.001"
     assert in_words(EXPERIMENTS["fast_95_muon"]) == "34 epochs, lr 0.2, momentum 0.9, muon 0.05"
     assert in_words(replace(EXPERIMENTS["v1"], name="mine", optimiser="adam")) == "5 epochs, lr 0.001, adam"
 
