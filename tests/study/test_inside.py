@@ -126,6 +126,16 @@ def test_a_look_is_drawn(looked, few, draw):
     assert any(axes.images or axes.lines or axes.collections for axes in figure.axes)
 
 
+def test_colours_end_where_what_is_drawn_ends_and_at_a_point_at_least(looked, few):
+    large = replace(
+        looked, filters=np.concatenate([looked.filters[:2], 100 * looked.filters]), occluded=looked.occluded / 1e6
+    )
+    drawn = views.filters({"fast": large}, most=2).axes
+    assert drawn[0].images[0].get_clim()[1] == pytest.approx(np.abs(looked.filters[:2]).max())
+    covered = views.attributions({"fast": large}, Dataset(*(each[:6] for each in few[1]))).axes[1]
+    assert covered.get_title().endswith("scale 1") and covered.images[0].get_clim() == (-0.01, 0.01)
+
+
 def test_a_pair_names_both_labels_and_the_class_given(few):
     test, train = few
     given = np.full(120, 8)
