@@ -133,12 +133,13 @@ class FastNetwork(FeaturesThenClassifier):
     Args:
         width: channels of the first stage; the stages after it have twice and four times as many, the stem half.
         depth: convolutions of a stage; from three on, pairs after the first are beside an identity.
+        late: whether the first stage halves the resolution after its last convolution, and not after its first.
 
     Raises:
         ValueError: `depth` is neither 2 nor an odd number from 3 on.
     """
 
-    def __init__(self, width: int = 32, depth: int = 2):
+    def __init__(self, width: int = 32, depth: int = 2, late: bool = False):
         super().__init__()
         if depth != 2 and (depth < 3 or depth % 2 == 0):
             raise ValueError(f"depth must be 2, 3, 5, 7, ..., not {depth}")
@@ -146,7 +147,7 @@ class FastNetwork(FeaturesThenClassifier):
         self.features = nn.Sequential(
             nn.Conv2d(1, stem, kernel_size=3),
             nn.GELU(),
-            *self.stage(stem, width, depth),
+            *self.stage(stem, width, depth, late),
             *self.stage(width, 2 * width, depth),
             *self.stage(2 * width, 4 * width, depth),
             nn.MaxPool2d(3),
@@ -155,22 +156,17 @@ class FastNetwork(FeaturesThenClassifier):
         self.classifier = nn.Linear(4 * width, 10)
 
     @staticmethod
-    def stage(inputs: int, outputs: int, depth: int) -> list[nn.Module]:
-        """Return the layers that halve the resolution and turn `inputs` channels into `outputs`."""
-        first = [
-            nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
-            nn.MaxPool2d(2),
-            nn.BatchNorm2d(outputs),
-            nn.GELU(),
-        ]
+    def stage(inputs: int, outputs: int, depth: int, late: bool = False) -> list[nn.Module]:
+        """Return the layers that halve the resolution, early or late, and turn `inputs` channels into `outputs`."""
+        halve, same = [nn.MaxPool2d(2)], FastNetwork.convolution
+        first = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False)
+        layers = [first, *([] if late else halve), nn.BatchNorm2d(outputs), nn.GELU()]
         if depth == 2:
-            return [*first, *FastNetwork.convolution(outputs), nn.GELU()]
-        for _ in range(depth // 2):
-            first += [
-                Residual(*FastNetwork.convolution(outputs), nn.GELU(), *FastNetwork.convolution(outputs)),
-                nn.GELU(),
-            ]
-        return first
+            layers += [*same(outputs), nn.GELU()]
+        else:
+            for _ in range(depth // 2):
+                layers += [Residual(*same(outputs), nn.GELU(), *same(outputs)), nn.GELU()]
+        return layers + (halve if late else [])
 
     @staticmethod
     def convolution(channels: int) -> list[nn.Module]:
@@ -245,6 +241,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "FastNetwork_32": partial(FastNetwork, 32),
     "FastNetwork_64": partial(FastNetwork, 64),
     "FastNetwork_64_3": partial(FastNetwork, 64, 3),
+    "FastNetwork_64_3_late": partial(FastNetwork, 64, 3, late=True),
     "FastNetwork_128": partial(FastNetwork, 128),
     "FastNetwork_128_3": partial(FastNetwork, 128, 3),
     "WideResNet_28_10": partial(WideResNet, 28, 10),

@@ -125,7 +125,12 @@ def test_resnet18_from_scratch_has_the_new_layers_that_the_pretrained_one_has(hu
 
 @pytest.mark.parametrize(
     ("key", "parameters"),
-    [("FastNetwork_32", 292_650), ("FastNetwork_64", 1_165_898), ("FastNetwork_128_3", 7_752_586)],
+    [
+        ("FastNetwork_32", 292_650),
+        ("FastNetwork_64", 1_165_898),
+        ("FastNetwork_64_3_late", 1_940_938),
+        ("FastNetwork_128_3", 7_752_586),
+    ],
 )
 def test_fast_networks_have_three_stages(key, parameters):
     network = build(key).eval()
@@ -137,6 +142,15 @@ def test_fast_networks_have_three_stages(key, parameters):
         sizes += [tuple(images.shape[2:])] if isinstance(layer, nn.MaxPool2d) else []
     assert sizes == [(13, 13), (6, 6), (3, 3), (1, 1)]
     assert network(torch.randn(2, 1, 28, 28)).shape == (2, 10)
+
+
+def test_a_late_stage_halves_the_resolution_after_its_pairs():
+    early, late = (
+        [type(layer) for layer in network.features if isinstance(layer, nn.MaxPool2d | Residual)]
+        for network in (FastNetwork(8, 3), FastNetwork(8, 3, late=True))
+    )
+    assert early == [nn.MaxPool2d, Residual] * 3 + [nn.MaxPool2d]
+    assert late == [Residual, nn.MaxPool2d] + [nn.MaxPool2d, Residual] * 2 + [nn.MaxPool2d]
 
 
 def test_the_pairs_of_a_deeper_stage_are_beside_an_identity():

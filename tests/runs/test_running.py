@@ -83,6 +83,7 @@ EVERYTHING = replace(
     label_smoothing=0.1,
     augment=("alternate", ("affine", 10.0, 0.1, 0.1), ("translate", 2), ("erase", 0.5), ("cutmix", 0.5)),
     averaging=0.9,
+    sam=0.1,
 )
 
 
@@ -129,6 +130,7 @@ def test_a_run_with_every_ingredient_continues_to_the_same_end(tmp_path, small, 
         {"augment": ("flip",)},
         {"augment": (("cutout", 8),)},
         {"averaging": 0.9},
+        {"sam": 0.1},
     ],
     ids=str,
 )

@@ -5,7 +5,7 @@ import pytest
 from made_up import a_run, a_study, ending_at, runs_of
 
 from fashion import EXPERIMENTS, study
-from fashion.experiments import ABLATIONS, LEARNING_RATE_EPOCHS, LEARNING_RATES, ablation
+from fashion.experiments import ABLATIONS, FINAL_ABLATIONS, LEARNING_RATE_EPOCHS, LEARNING_RATES, ablation
 from fashion.runs.record import experiment_folder, write_run
 from fashion.settings import MODEL_LOGS
 from fashion.study import loading
@@ -73,6 +73,9 @@ def test_every_ablation_changes_what_it_says():
     assert {title: len(runs) for title, runs in made.items() if runs} == {"`fast`": 2, "without the flip": 1}
     for title, change in ABLATIONS.items():
         assert EXPERIMENTS[ablation(title)] == replace(EXPERIMENTS["fast"], **change) != EXPERIMENTS["fast"]
+    for title, change in FINAL_ABLATIONS.items():
+        base = EXPERIMENTS["final_small"]
+        assert EXPERIMENTS[ablation(title, of="final_small")] == replace(base, **change) != base
 
 
 def test_what_was_tried_begins_with_what_the_rest_differs_from():
