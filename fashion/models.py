@@ -133,13 +133,14 @@ class FastNetwork(FeaturesThenClassifier):
     Args:
         width: channels of the first stage; the stages after it have twice and four times as many, the stem half.
         depth: convolutions of a stage; from three on, pairs after the first are beside an identity.
-        late: whether the first stage halves the resolution after its last convolution, and not after its first.
+        late: how many stages, the first ones, halve the resolution after their last convolution; the others do after
+            their first.
 
     Raises:
         ValueError: `depth` is neither 2 nor an odd number from 3 on.
     """
 
-    def __init__(self, width: int = 32, depth: int = 2, late: bool = False):
+    def __init__(self, width: int = 32, depth: int = 2, late: int = 0):
         super().__init__()
         if depth != 2 and (depth < 3 or depth % 2 == 0):
             raise ValueError(f"depth must be 2, 3, 5, 7, ..., not {depth}")
@@ -147,9 +148,9 @@ class FastNetwork(FeaturesThenClassifier):
         self.features = nn.Sequential(
             nn.Conv2d(1, stem, kernel_size=3),
             nn.GELU(),
-            *self.stage(stem, width, depth, late),
-            *self.stage(width, 2 * width, depth),
-            *self.stage(2 * width, 4 * width, depth),
+            *self.stage(stem, width, depth, late > 0),
+            *self.stage(width, 2 * width, depth, late > 1),
+            *self.stage(2 * width, 4 * width, depth, late > 2),
             nn.MaxPool2d(3),
             nn.Flatten(),
         )
@@ -241,9 +242,10 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "FastNetwork_32": partial(FastNetwork, 32),
     "FastNetwork_64": partial(FastNetwork, 64),
     "FastNetwork_64_3": partial(FastNetwork, 64, 3),
-    "FastNetwork_64_3_late": partial(FastNetwork, 64, 3, late=True),
+    "FastNetwork_64_3_1": partial(FastNetwork, 64, 3, 1),
     "FastNetwork_128": partial(FastNetwork, 128),
     "FastNetwork_128_3": partial(FastNetwork, 128, 3),
+    "FastNetwork_128_3_1": partial(FastNetwork, 128, 3, 1),
     "WideResNet_28_10": partial(WideResNet, 28, 10),
 }
 

@@ -5,7 +5,6 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -108,41 +107,6 @@ def muon(groups: list[dict], recipe: Experiment, dtype: torch.dtype, rate: float
     others = [group | {"params": [each for each in group["params"] if each not in taken]} for group in groups]
     own = {"params": filters, "lr": rate, "momentum": 0.6, "orthogonal": True}
     return Muon([*others, own], lr=recipe.lr, momentum=recipe.momentum, dtype=dtype)
-
-
-class SAM:
-    """Moves weights up their gradient and back again: a step by the gradient found there seeks flat minima.
-
-    Sharpness-aware minimisation: Foret et al., 2020, https://arxiv.org/abs/2010.01412.
-
-    Args:
-        network: whose weights move. Its batch normalisation counts nothing that it sees while they are away.
-        radius: how far, as the Euclidean norm over all weights together.
-    """
-
-    def __init__(self, network: nn.Module, radius: float):
-        self.radius = radius
-        self.weights = [each for each in network.parameters() if each.requires_grad]
-        self.counting = [(each, each.momentum) for each in network.modules() if isinstance(each, _BatchNorm)]
-        self.before: list[Tensor] = []
-
-    @torch.no_grad()
-    def climb(self) -> None:
-        """Move all weights along their gradients, of which each has one."""
-        gradients = [each.grad for each in self.weights]
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-        self.before = [each.clone() for each in self.weights]
-        torch._foreach_add_(self.weights, torch._foreach_mul(gradients, self.radius / (norm + 1e-12)))
-        for layer, _ in self.counting:
-            layer.momentum = 0.0
-
-    @torch.no_grad()
-    def descend(self) -> None:
-        """Move all weights back to where they were."""
-        torch._foreach_copy_(self.weights, self.before)
-        self.before = []
-        for layer, momentum in self.counting:
-            layer.momentum = momentum
 
 
 # Each entry builds an optimiser from (groups of weights with their "lr" and "weight_decay", recipe, dtype of matrix

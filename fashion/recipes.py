@@ -68,7 +68,7 @@ _VALUES = (
     (("nesterov", "keep"), lambda value: isinstance(value, bool), "True or False"),
     (("epochs", "batch_size"), lambda value: whole(value) and value > 0, "a positive whole number"),
     (("lr",), lambda value: _number(value) and value > 0, "a positive number"),
-    (("weight_decay", "sam"), lambda value: _number(value) and value >= 0, "a number from 0 on"),
+    (("weight_decay",), lambda value: _number(value) and value >= 0, "a number from 0 on"),
     (("momentum", "label_smoothing", "averaging"), _share, "from 0 to below 1"),
     (("optimiser",), _choice, "a name, or a name and its parameters, such as ('muon', 0.05)"),
     (("teacher",), _teacher, "(), or a name, a number of parts and a share, such as ('fast', 3, 0.5)"),
@@ -113,7 +113,6 @@ class Experiment:
         augment: keys of `fashion.augment.AUGMENTATIONS`, applied to the training images in order, anew in each epoch.
         averaging: the decay, for each step, of an exponential average of the weights, which is then what is tested; 0
             for none.
-        sam: how far sharpness-aware steps climb before each of them, in all weights together; 0 for steps that do not.
         teacher: the name of an experiment, n, and a share: each training label gives up this share to the probabilities
             of a network that learned by that experiment from the other n - 1 of n parts of the images; () for none.
         keep: whether its runs keep the weights of the network, and what it returns for the evaluated images.
@@ -141,7 +140,6 @@ class Experiment:
     label_smoothing: float = 0.0
     augment: tuple[Choice, ...] = ()
     averaging: float = 0.0
-    sam: float = 0.0
     teacher: tuple = ()
     keep: bool = field(default=False, compare=False)
     group: str = field(default="variants", compare=False)

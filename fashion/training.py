@@ -11,7 +11,6 @@ from tqdm.auto import tqdm
 
 from fashion.data import Loader
 from fashion.history import Epoch, Metrics
-from fashion.optimisation import SAM
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -31,37 +30,24 @@ class Phase(NamedTuple):
     step: Step
 
 
-def training_step(
-    network: Callable[[Tensor], Tensor], loss_fn: LossFunction, optimiser: Optimizer, sam: SAM | None = None
-) -> Step:
+def training_step(network: Callable[[Tensor], Tensor], loss_fn: LossFunction, optimiser: Optimizer) -> Step:
     """Return the function that trains a network, in place, on one minibatch.
 
     Args:
         network: maps images, shape (B, 1, 28, 28), to outputs, shape (B, 10).
         loss_fn: maps outputs, shape (B, 10), and labels, shape (B,) or (B, 10), to their mean loss, a scalar.
         optimiser: of the network's parameters.
-        sam: moves these first, by the gradient of a quarter of the images, and takes the step's gradient there.
 
     Returns:
         A function of images and labels on the network's device. It returns the mean loss before the step and how many
         images were classified correctly, as scalars on that device.
     """
 
-    def climb(images: Tensor, labels: Tensor) -> None:
-        loss = loss_fn(network(images), labels)
-        optimiser.zero_grad()
-        loss.backward()
-        sam.climb()
-
     def step(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        if sam:
-            climb(images[::4], labels[::4])  # few images find a steeper way than all of them: section 4 of its paper
         outputs = network(images)
         loss = loss_fn(outputs, labels)
         optimiser.zero_grad()
         loss.backward()
-        if sam:
-            sam.descend()
         optimiser.step()
         return loss.detach(), _correct(outputs, labels)
 

@@ -128,7 +128,7 @@ def test_resnet18_from_scratch_has_the_new_layers_that_the_pretrained_one_has(hu
     [
         ("FastNetwork_32", 292_650),
         ("FastNetwork_64", 1_165_898),
-        ("FastNetwork_64_3_late", 1_940_938),
+        ("FastNetwork_64_3_1", 1_940_938),
         ("FastNetwork_128_3", 7_752_586),
     ],
 )
@@ -144,13 +144,13 @@ def test_fast_networks_have_three_stages(key, parameters):
     assert network(torch.randn(2, 1, 28, 28)).shape == (2, 10)
 
 
-def test_a_late_stage_halves_the_resolution_after_its_pairs():
+def test_late_stages_halve_the_resolution_after_their_pairs():
     early, late = (
         [type(layer) for layer in network.features if isinstance(layer, nn.MaxPool2d | Residual)]
-        for network in (FastNetwork(8, 3), FastNetwork(8, 3, late=True))
+        for network in (FastNetwork(8, 3), FastNetwork(8, 3, late=2))
     )
     assert early == [nn.MaxPool2d, Residual] * 3 + [nn.MaxPool2d]
-    assert late == [Residual, nn.MaxPool2d] + [nn.MaxPool2d, Residual] * 2 + [nn.MaxPool2d]
+    assert late == [Residual, nn.MaxPool2d] * 2 + [nn.MaxPool2d, Residual, nn.MaxPool2d]
 
 
 def test_the_pairs_of_a_deeper_stage_are_beside_an_identity():

@@ -9,7 +9,6 @@ from fashion import Experiment, FashionError
 from fashion.models import build
 from fashion.optimisation import (
     OPTIMISERS,
-    SAM,
     Muon,
     _prepare_for_graphs,
     build_average,
@@ -253,30 +252,3 @@ def test_singular_values_come_near_one(shape, dtype):
 
 def test_no_gradient_is_no_step():
     assert torch.equal(orthogonalise(torch.zeros(2, 3, 4)), torch.zeros(2, 3, 4))
-
-
-def test_sam_climbs_so_far_along_the_gradient_and_comes_back():
-    network = model()
-    before = [each.clone() for each in network.parameters()]
-    network(torch.randn(8, 1, 28, 28)).square().mean().backward()
-    sam = SAM(network, 0.25)
-    sam.climb()
-    moves = [(after - each).detach() for after, each in zip(network.parameters(), before, strict=True)]
-    gradients = [each.grad for each in network.parameters()]
-    together, slope = (torch.cat([each.flatten() for each in some]) for some in (moves, gradients))
-    assert float(together.norm()) == pytest.approx(0.25, rel=1e-4)
-    assert float(nn.functional.cosine_similarity(together, slope, dim=0)) == pytest.approx(1, abs=1e-4)
-    sam.descend()
-    assert all(torch.equal(after, each) for after, each in zip(network.parameters(), before, strict=True))
-
-
-def test_batch_normalisation_counts_nothing_up_there():
-    network = model()
-    network(torch.randn(8, 1, 28, 28)).square().mean().backward()
-    mean, sam = network[1].running_mean.clone(), SAM(network, 0.25)
-    sam.climb()
-    network(torch.randn(8, 1, 28, 28) + 1)
-    assert torch.equal(network[1].running_mean, mean)
-    sam.descend()
-    network(torch.randn(8, 1, 28, 28) + 1)
-    assert not torch.equal(network[1].running_mean, mean)

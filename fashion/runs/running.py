@@ -21,7 +21,7 @@ from fashion.hardware.placement import bare, choose_device, choose_precision, is
 from fashion.hardware.threads import threads_for
 from fashion.history import Epoch
 from fashion.models import build
-from fashion.optimisation import SAM, build_average, build_optimiser, build_scheduler
+from fashion.optimisation import build_average, build_optimiser, build_scheduler
 from fashion.runs import refusals
 from fashion.runs.checkpoints import Checkpoint, Saved, checkpoint_path, read_checkpoint, remove_checkpoints
 from fashion.runs.files import held
@@ -193,8 +193,7 @@ def _train(
     if record.compiled or device.type == "cuda":
         with alone:
             warm_up(placed, forward, train.images[: experiment.batch_size])
-    sam = SAM(placed, experiment.sam) if experiment.sam else None
-    step = replayed(training_step(forward, loss_fn, optimiser, sam), device)
+    step = replayed(training_step(forward, loss_fn, optimiser), device)
     test_step = replayed(evaluation_step(tested, nn.CrossEntropyLoss()), device)
     title = f"{experiment.name} seed {request.seed}"
 

@@ -16,6 +16,7 @@ from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.recipes import chosen
 from fashion.runs.files import say
 from fashion.runs.record import Run, experiment_folder, part_folder
+from fashion.settings import writable
 
 _one_at_a_time = Lock()  # of several seeds that begin together, the first trains the teachers
 
@@ -44,7 +45,7 @@ def taught(train: Dataset, experiment: Experiment, logs: Path, run: Callable[...
     for part in range(parts):
         others, unseen = parted(train, first=part, every=parts)
         with _one_at_a_time:
-            place = part_folder(logs, part, parts)
+            place = writable(part_folder(logs, part, parts))  # a rehearsal has too few images for recorded teachers
             if not experiment_folder(teacher, place, validation=True).exists():
                 say(f"{experiment.name} has teachers: {name} is trained first, part {part + 1} of {parts}, in {place}")
             found = run(replace(teacher, keep=True), part, logs=place, data=(others, unseen))

@@ -207,8 +207,9 @@ def markdown(rows: list[dict] | pd.DataFrame) -> str:
 
 
 def on_one_machine(runs: Sequence[Run]) -> list[Run]:
-    """Return those of some runs whose seconds compare: on the machine, and in the way, that most of them ran."""
-    return max((each for _, each in _by(runs)), key=len)
+    """Return those of some runs whose seconds compare: alone if any ran alone, where and in the way that most did."""
+    alone = [run for run in runs if run.record.together == 1]
+    return max((each for _, each in _by(alone or runs)), key=len)
 
 
 def _by(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:

@@ -61,7 +61,6 @@ LIKELY = {
     "label_smoothing": NUMBERS,
     "augment": st.lists(TEXTS | PAIRS, max_size=3) | st.lists(TEXTS | PAIRS, max_size=3).map(tuple),
     "averaging": NUMBERS,
-    "sam": NUMBERS,
     "teacher": st.just(()) | st.tuples(TEXTS, NUMBERS, NUMBERS),
     "keep": st.booleans() | NUMBERS,
     "group": TEXTS,

@@ -83,7 +83,6 @@ EVERYTHING = replace(
     label_smoothing=0.1,
     augment=("alternate", ("affine", 10.0, 0.1, 0.1), ("translate", 2), ("erase", 0.5), ("cutmix", 0.5)),
     averaging=0.9,
-    sam=0.1,
 )
 
 
@@ -130,7 +129,6 @@ def test_a_run_with_every_ingredient_continues_to_the_same_end(tmp_path, small, 
         {"augment": ("flip",)},
         {"augment": (("cutout", 8),)},
         {"averaging": 0.9},
-        {"sam": 0.1},
     ],
     ids=str,
 )
@@ -448,6 +446,16 @@ def test_teachers_give_labels_to_images_that_they_have_not_seen(tmp_path, small,
     assert len(given) == 1  # the seeds share their teachers
     with pytest.raises(FashionError, match="there is no experiment 'nobody'"):
         run(replace(taught, teacher=("nobody", 2, 0.5)), 0, logs=tmp_path / "other", data=small)
+
+
+def test_a_rehearsal_has_teachers_of_its_own(tmp_path, small, monkeypatch):
+    monkeypatch.setitem(EXPERIMENTS, "teacher", replace(LEARNER, name="teacher"))
+    monkeypatch.setattr(settings, "ROOT", tmp_path)
+    taught = replace(LEARNER, teacher=("teacher", 2, 0.25))
+    run(taught, 0, logs=tmp_path, data=small)
+    monkeypatch.setenv("FASHION_QUICK", "1")
+    fewer = Dataset(small[0].images[:100], small[0].labels[:100])
+    assert run(taught, 1, logs=tmp_path, data=(fewer, small[1])).record.train_images == 100
 
 
 @pytest.fixture

@@ -61,6 +61,8 @@ def test_seconds_of_runs_that_were_trained_at_once_stand_apart():
     runs = [replace(run, record=replace(run.record, together=each)) for run, each in zip(runs, (1, 5), strict=True)]
     (row,) = tables.results(groups_of(v1=runs)).to_dict("records")
     assert row["s/epoch"] == "2.0 H200, 2.0 H200 5 at once"
+    assert tables.on_one_machine([runs[1], runs[0], replace(runs[1])]) == [runs[0]]
+    assert tables.on_one_machine([runs[1]]) == [runs[1]]
 
 
 def test_a_run_that_went_on_elsewhere_names_both_machines():
