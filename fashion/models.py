@@ -242,10 +242,9 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "FastNetwork_32": partial(FastNetwork, 32),
     "FastNetwork_64": partial(FastNetwork, 64),
     "FastNetwork_64_3": partial(FastNetwork, 64, 3),
-    "FastNetwork_64_3_1": partial(FastNetwork, 64, 3, 1),
+    "FastNetwork_64_3_3": partial(FastNetwork, 64, 3, 3),
     "FastNetwork_128": partial(FastNetwork, 128),
     "FastNetwork_128_3": partial(FastNetwork, 128, 3),
-    "FastNetwork_128_3_1": partial(FastNetwork, 128, 3, 1),
     "WideResNet_28_10": partial(WideResNet, 28, 10),
 }
 

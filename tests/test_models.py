@@ -128,7 +128,7 @@ def test_resnet18_from_scratch_has_the_new_layers_that_the_pretrained_one_has(hu
     [
         ("FastNetwork_32", 292_650),
         ("FastNetwork_64", 1_165_898),
-        ("FastNetwork_64_3_1", 1_940_938),
+        ("FastNetwork_64_3_3", 1_940_938),
         ("FastNetwork_128_3", 7_752_586),
     ],
 )

@@ -23,7 +23,8 @@ def test_a_study_has_its_groups_in_the_order_of_the_experiments():
     }  # fmt: skip
     assert list(published) == ["v1", "v1_5_5", "v1_5_5_BN", "v1_5_5_lrx2", "v1_5_5_lrx4", "v1_5_5_lrx8", "resnet18"]
     assert names(made.group("fast", "final")) == [
-        "fast_93", "fast", "fast_95", "fast_95_muon", "fast_94_gpu", "fast_95_gpu", "final_wide", "final",
+        "fast_93", "fast", "fast_95", "fast_95_muon", "fast_94_gpu", "fast_95_gpu", "final_wide", "final_early",
+        "final",
     ]  # fmt: skip
     assert made["v1_5_5_lrx2"] == made.tested[EXPERIMENTS["v1_5_5_lrx2"]]
     with pytest.raises(KeyError, match="v2"):
@@ -74,8 +75,8 @@ def test_every_ablation_changes_what_it_says():
     for title, change in ABLATIONS.items():
         assert EXPERIMENTS[ablation(title)] == replace(EXPERIMENTS["fast"], **change) != EXPERIMENTS["fast"]
     for title, change in FINAL_ABLATIONS.items():
-        base = EXPERIMENTS["final_small"]
-        assert EXPERIMENTS[ablation(title, of="final_small")] == replace(base, **change) != base
+        base = EXPERIMENTS["final_short"]
+        assert EXPERIMENTS[ablation(title, of="final_short")] == replace(base, **change) != base
 
 
 def test_what_was_tried_begins_with_what_the_rest_differs_from():
