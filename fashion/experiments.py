@@ -133,7 +133,7 @@ _FINAL_EARLY = replace(
     teacher=("final_teacher", 3, 0.5),
     group="final",
 )
-_FINAL = replace(_FINAL_EARLY, name="final", model="FastNetwork_64_3_3", epochs=150)
+_FINAL = replace(_FINAL_EARLY, name="final", model="FastNetwork_64_3_3", epochs=64, augment=_ERASED)
 _FINAL_TEACHER = replace(
     _FINAL, name="final_teacher", model="FastNetwork_64_3", epochs=60, label_smoothing=0.1, teacher=(), group="search"
 )
@@ -152,7 +152,14 @@ ABLATIONS = {
 }
 
 # The final recipe in fewer epochs, and that with one ingredient taken out.
-_FINAL_SHORT = replace(_FINAL, name="final_short", epochs=30, teacher=("search_teacher", 3, 0.5), group="ablations")
+_FINAL_SHORT = replace(
+    _FINAL_EARLY,
+    name="final_short",
+    model="FastNetwork_64_3_3",
+    epochs=30,
+    teacher=("search_teacher", 3, 0.5),
+    group="ablations",
+)
 FINAL_ABLATIONS = {
     "with early maxima": {"model": "FastNetwork_64_3"},
     "without CutMix": {"augment": _ERASED},
