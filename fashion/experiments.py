@@ -133,9 +133,9 @@ _FINAL_EARLY = replace(
     teacher=("final_teacher", 3, 0.5),
     group="final",
 )
-_FINAL = replace(_FINAL_EARLY, name="final", model="FastNetwork_64_3_3", epochs=64, augment=_ERASED)
+_FINAL = replace(_FINAL_EARLY, name="final", model="FastNetwork_64_3_3", epochs=54, augment=_ERASED)
 _FINAL_TEACHER = replace(
-    _FINAL, name="final_teacher", model="FastNetwork_64_3", epochs=60, label_smoothing=0.1, teacher=(), group="search"
+    _FINAL_EARLY, name="final_teacher", model="FastNetwork_64_3", epochs=60, label_smoothing=0.1, teacher=(), group="search"
 )
 
 # The fast recipe with one ingredient taken out, exchanged or put in.
