@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import softmax
 
 from fashion.estimates import epochs_to, prediction_interval
-from fashion.experiments import EXPERIMENTS, LEARNING_RATE_EPOCHS
+from fashion.experiments import LEARNING_RATE_EPOCHS
 from fashion.inference.classifier import load_classifier
 from fashion.runs.record import Run
 from fashion.study.insights import Looks, headline
@@ -161,15 +161,29 @@ def final(study: Study) -> str:
         f"`final` ends at {percent(runs)}% (n = {len(runs)}) after {_duration(runs)} of an {_machine(runs)}, "
         f"{_against_best(runs)}, and at {averaged}% if each image is averaged with its mirror image."
     )
-    taught, untaught = (study.validated[EXPERIMENTS[f"search_cutmix_erase{end}"]] for end in ("_taught", ""))
-    if study.teachers and taught and untaught:
+    if study.teachers:
+        text += f" Its {len(study.teachers)} teachers, which all seeds share, take {_duration(study.teachers)} each."
+    if small := study["final_small"]:
         text += (
-            f" Its {len(study.teachers)} teachers, which all seeds share, take {_duration(study.teachers)} each. "
-            "With such teachers the loss on the validation split, after a temperature has calibrated the network, is "
-            f"{_loss(taught):.4f}, without them {_loss(untaught):.4f}; the accuracies, {percent(taught)} and "
-            f"{percent(untaught)}%, are too close for one seed to tell apart."
+            f" `final_small`, with a quarter of the parameters, ends at {percent(small)}% (n = {len(small)}) after "
+            f"{_duration(small)}."
         )
     return text
+
+
+def final_ablations(study: Study) -> str:
+    """Say what the ingredients of the final recipe are worth."""
+    (_, base), *others = study.final_ablations.items()
+    ends = sorted(_mean(runs) for runs in (base, *(runs for _, runs in others)))
+    worse = {title: [_loss([run]) > _loss([own]) for own, run in paired(base, runs)] for title, runs in others}
+    changed = ", ".join(
+        f"{title} {_loss(runs):.4f} (higher with {sum(worse[title])} of {len(runs)} seeds)" for title, runs in others
+    )
+    return (
+        "`final_short` trains the network of `final_small` for 30 epochs with all ingredients of `final`. On the "
+        f"validation split its loss, after a temperature has calibrated the network, is {_loss(base):.4f}; {changed}. "
+        f"The accuracies, {ends[0]:.2f} to {ends[-1]:.2f}%, are too close for {len(base)} seeds to tell apart."
+    )
 
 
 def shipped(study: Study) -> str:

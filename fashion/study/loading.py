@@ -1,6 +1,6 @@
 """The recorded runs of the study and the images they were evaluated on: the one module of this room that loads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fashion.data import Dataset, load_data, split
-from fashion.experiments import ABLATIONS, EXPERIMENTS, LEARNING_RATES, Experiment, ablation
+from fashion.experiments import ABLATIONS, EXPERIMENTS, FINAL_ABLATIONS, LEARNING_RATES, Experiment, ablation
 from fashion.runs.record import Run, experiment_folder, part_folder, recorded
 from fashion.settings import MODEL_LOGS, RUNS, writable
 
@@ -67,8 +67,16 @@ class Study:
     @property
     def ablations(self) -> dict[str, list[Run]]:
         """The validation runs of `fast`, and of each change to it by what it changes."""
-        changed = {title: self.validated[EXPERIMENTS[ablation(title)]] for title in ABLATIONS}
-        return {"`fast`": self.validated[EXPERIMENTS["fast"]], **changed}
+        return self._taken_apart("fast", ABLATIONS)
+
+    @property
+    def final_ablations(self) -> dict[str, list[Run]]:
+        """The same of `final_short`."""
+        return self._taken_apart("final_short", FINAL_ABLATIONS)
+
+    def _taken_apart(self, name: str, titles: Iterable[str]) -> dict[str, list[Run]]:
+        changed = {title: self.validated[EXPERIMENTS[ablation(title, of=name)]] for title in titles}
+        return {f"`{name}`": self.validated[EXPERIMENTS[name]], **changed}
 
     @property
     def trials(self) -> Groups:

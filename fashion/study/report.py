@@ -24,7 +24,7 @@ from fashion.study.notebooks import notebooks
 from fashion.study.views import robustness
 
 README = ROOT / "README.md"
-_FINAL = ("final_wide", "final", "final_teacher")
+_FINAL = ("final_wide", "final", "final_small", "final_teacher")
 _RATES = {"v1_5_5": "No BN", "v1_5_5_BN": "BN", "v1_5_5_lrx2": "lrx2", "v1_5_5_lrx4": "lrx4", "v1_5_5_lrx8": "lrx8"}
 
 
@@ -96,6 +96,12 @@ BLOCKS: dict[str, Callable[[Study], str]] = {
     "final recipes": lambda study: tables.markdown(tables.recipes([EXPERIMENTS[name] for name in _FINAL])),
     "final wide": answers.final_wide,
     "trials": lambda study: tables.markdown(tables.trials(study.trials, validation_labels())),
+    "final ablations": lambda study: "\n\n".join(
+        (
+            answers.final_ablations(study),
+            tables.markdown(tables.ablations(study.final_ablations, validation_labels())),
+        )
+    ),
     "leaderboard": lambda study: tables.markdown(leaderboard(study.tested)),
     "claims": lambda _: tables.markdown(claims()),
 }

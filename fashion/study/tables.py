@@ -150,21 +150,33 @@ def ablations(groups: Mapping[str, list[Run]], labels: np.ndarray) -> pd.DataFra
     """Tabulate what changes to a recipe do to its accuracy on the validation split: in percent, and as gaps in points.
 
     The first group has the recipe's own runs. A gap is the mean over the seeds that both have; p is McNemar's, one
-    number a seed; `labels` are the actual classes of the images of the validation split, shape (N,).
+    number a seed; `labels` are the actual classes of the images of the validation split, shape (N,). Where all runs
+    keep their outputs, the loss is the cross entropy at the temperature that is best for each of them.
     """
     base = next(iter(groups.values()))
+    keep = all(run.outputs is not None for runs in groups.values() for run in runs)
     return pd.DataFrame(
         {
             "recipe": title,
             "validation": percent(runs),
             "gap": difference(base, runs) if runs is not base else "",
             "p": ", ".join(map(_p, _tests(base, runs, labels))) if runs is not base else "",
+            **(_losses(base, runs, labels) if keep else {}),
             "n": len(runs),
             "train": with_interval([run.history[-1].train_accuracy for run in runs]),
         }
         for title, runs in groups.items()
         if runs
     )
+
+
+def _losses(base: list[Run], runs: list[Run], labels: np.ndarray) -> dict[str, str]:
+    pairs = paired(base, runs)
+    gaps = [calibrated_loss(run, labels) - calibrated_loss(own, labels) for own, run in pairs]
+    return {
+        "loss": f"{fmean(calibrated_loss(run, labels) for run in runs):.4f}",
+        "gap in loss": with_interval(gaps, "+.4f") if runs is not base and gaps else "",
+    }
 
 
 def trials(groups: Mapping[Experiment, list[Run]], labels: np.ndarray) -> pd.DataFrame:

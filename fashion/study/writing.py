@@ -9,7 +9,8 @@ from fashion.runs.record import Run
 def with_interval(values: list[float], form: str = ".2f") -> str:
     """Write the mean of measurements, one a seed, from three on with its 95% t-interval: `10.00 ± 0.00`."""
     mean, half = mean_interval(values)
-    return f"{mean:{form}} ± {half:.2f}" if len(values) >= 3 else f"{mean:{form}}"
+    digits = max(2, int(form[-2]))
+    return f"{mean:{form}} ± {half:.{digits}f}" if len(values) >= 3 else f"{mean:{form}}"
 
 
 def percent(runs: list[Run]) -> str:

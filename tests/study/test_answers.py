@@ -8,9 +8,10 @@ import pytest
 from made_up import H200, XEON, a_run, a_study, ending_at, runs_of
 
 from fashion import EXPERIMENTS, study
+from fashion.estimates import mean_interval
 from fashion.models import MODELS, build
 from fashion.settings import ROOT
-from fashion.study import answers, load_study, probabilities
+from fashion.study import answers, load_study, probabilities, tables
 from fashion.study.insights import load_looks
 
 PUBLIC = [each for name, each in vars(answers).items()
@@ -219,16 +220,28 @@ def test_the_final_model_comes_with_its_teachers(monkeypatch):
     assert "ends at 96.10% (n = 2) after 60 s of an H200, below the 96.41%" in text
     assert "at 50.00% if each image is averaged" in text and "teachers" not in text
 
+    small = ending_at(95.5, outputs=outputs, hardware=H200, train_seconds=30.0)
+    made = replace(a_study({"final": runs, "final_small": small}), teachers=ending_at(95.0, 95.0, train_seconds=14.0))
+    text = answers.final(made)
+    assert "Its 2 teachers, which all seeds share, take 14 s each." in text
+    assert text.endswith("`final_small`, with a quarter of the parameters, ends at 95.50% (n = 1) after 30 s.")
+
+
+def test_the_final_recipe_is_taken_apart_by_paired_seeds(monkeypatch):
+    monkeypatch.setattr(answers, "validation_labels", lambda: np.array([0, 0]))
     even, worse = np.full((2, 2, 10), -20, np.float16), np.full((2, 2, 10), -20, np.float16)
     even[:, :, :2], worse[:, :, :3] = 0, 0  # a half, and a third, of the probability for the class that is right
     tried = {
-        "search_cutmix_erase_taught": [a_run(95.0, outputs=even)],
-        "search_cutmix_erase": [a_run(94.9, outputs=worse)],
+        "final_short": [a_run(95.0, seed=0, outputs=even), a_run(95.2, seed=1, outputs=worse)],
+        "final_short_with_early_maxima": [a_run(95.3, seed=0, outputs=worse), a_run(95.3, seed=1, outputs=worse)],
+        "final_short_without_CutMix": [a_run(95.0, seed=0, outputs=even), a_run(95.1, seed=1, outputs=even)],
+        "final_short_without_teachers": [a_run(94.9, seed=0, outputs=even)],
     }
-    made = replace(a_study({"final": runs}, tried), teachers=ending_at(95.0, 95.0, train_seconds=14.0))
-    text = answers.final(made)
-    assert "Its 2 teachers, which all seeds share, take 14 s each." in text
-    assert "is 0.6931, without them 1.0986; the accuracies, 95.00 and 94.90%, are too close" in text
+    text = answers.final_ablations(a_study({}, tried))
+    assert (
+        "is 0.8959; with early maxima 1.0986 (higher with 1 of 2 seeds), without CutMix 0.6931 (higher with 0" in text
+    )
+    assert "The accuracies, 94.90 to 95.30%, are too close for 2 seeds" in text
 
 
 def test_the_recipe_before_the_final_one_is_followed_past_its_best_epoch():
@@ -283,6 +296,10 @@ def test_what_the_sentences_take_for_granted_holds_in_the_record(record):
         each.name: probabilities.calibrated_loss(*runs, study.validation_labels())
         for each, runs in record.trials.items()
     }
+    (_, base), *others = record.final_ablations.items()
+    for runs in (runs for _, runs in others):  # "too close to tell apart"
+        mean, half = mean_interval([other.accuracy - run.accuracy for run, other in tables.paired(base, runs)])
+        assert len(runs) == len(base) == 3 and abs(mean) < half
     for pair in ("search_cutmix", "search_cutmix_erase"):
         assert 0.2 <= round(1 - losses[f"{pair}_taught"] / losses[pair], 2) <= 0.25  # "a fifth to a quarter"
     seconds = [run.train_seconds for run in (*final[:1], *record.teachers)]
@@ -311,4 +328,8 @@ def test_the_numbers_in_prose_are_those_of_the_recipes():
     assert final.teacher[1:] == (3, 0.5) and "one of three smaller networks" in readme
     assert f"{size[wide.model] / 1e6:.0f} million parameters" in notebook and f"{wide.epochs} epochs" in notebook
     assert f"Its number of epochs, {final.epochs}" in notebook
+    small, short = EXPERIMENTS["final_small"], EXPERIMENTS["final_short"]
+    assert size[small.model] / size[final.model] == pytest.approx(1 / 4, abs=0.01)  # "a quarter of the parameters"
+    assert f"no CutMix, in {small.epochs} epochs" in readme and small.model == short.model
+    assert f"for {short.epochs} epochs with all ingredients" in readme and short.augment == final.augment
     assert size[final.model] / size[wide.model] == pytest.approx(1 / 5, abs=0.02)  # "a fifth of the size"

@@ -209,3 +209,15 @@ def test_ablations_are_compared_on_the_same_seeds():
         {"recipe": "`fast`", "validation": "93.50", "gap": "", "p": "", "n": 2, "train": "91.00"},
         {"recipe": "no flip", "validation": "93.50", "gap": "-0.50", "p": "0.031", "n": 1, "train": "97.00"},
     ]
+
+
+def test_losses_stand_beside_ablations_that_keep_their_outputs():
+    labels = np.array([0, 1])
+    sure, unsure = np.zeros((2, 2, 10), np.float16), np.full((2, 2, 10), -20, np.float16)
+    unsure[:, :, :2] = 0  # half of the probability for either class, at every temperature
+    sure[:, [0, 1], [0, 1]] = 20
+    base = [a_run(95.0, seed=seed, outputs=sure, predictions=labels) for seed in range(3)]
+    changed = [a_run(94.0, seed=seed, outputs=unsure, predictions=labels) for seed in range(3)]
+    first, second = tables.ablations({"`base`": base, "changed": changed}, labels).to_dict("records")
+    assert (first["loss"], first["gap in loss"]) == ("0.0000", "")
+    assert (second["loss"], second["gap in loss"]) == ("0.6931", "+0.6931 ± 0.0000")
