@@ -304,6 +304,19 @@ def test_what_the_sentences_take_for_granted_holds_in_the_record(record):
         assert 0.2 <= round(1 - losses[f"{pair}_taught"] / losses[pair], 2) <= 0.25  # "a fifth to a quarter"
     seconds = [run.train_seconds for run in (*final[:1], *record.teachers)]
     assert sum(seconds) / wide.train_seconds == pytest.approx(1 / 5, abs=0.05)
+    (small,) = record["final_small"]
+    assert small.accuracy == pytest.approx(wide.accuracy, abs=0.05)  # "ends where it ends"
+    seconds = [run.train_seconds for run in (small, *record.teachers)]
+    assert sum(seconds) / wide.train_seconds == pytest.approx(1 / 8, abs=0.01)
+    apart = {
+        title: np.array([probabilities.calibrated_loss(run, study.validation_labels()) for run in runs])
+        for title, runs in record.final_ablations.items()
+    }
+    assert all(apart["without CutMix"] < apart["`final_short`"]) and all(
+        apart["with early maxima"] > apart["`final_short`"]
+    )
+    assert sum(apart["without teachers"] > apart["`final_short`"]) == 2
+    assert 1 - apart["`final_short`"].mean() / apart["without teachers"].mean() == pytest.approx(1 / 20, abs=0.005)
     taught = [loss for name, loss in losses.items() if name.endswith("_taught")]
     others = [loss for name, loss in losses.items() if not name.endswith("_taught")]
     assert max(taught) < 0.81 * losses["search_cutmix_erase"] and max(taught) < min(others)
@@ -329,6 +342,7 @@ def test_the_numbers_in_prose_are_those_of_the_recipes():
     assert f"{size[wide.model] / 1e6:.0f} million parameters" in notebook and f"{wide.epochs} epochs" in notebook
     assert f"Its number of epochs, {final.epochs}" in notebook
     small, short = EXPERIMENTS["final_small"], EXPERIMENTS["final_short"]
+    assert size[small.model] / size[wide.model] == pytest.approx(1 / 19, abs=0.001)
     assert size[small.model] / size[final.model] == pytest.approx(1 / 4, abs=0.01)  # "a quarter of the parameters"
     assert f"no CutMix, in {small.epochs} epochs" in readme and small.model == short.model
     assert f"for {short.epochs} epochs with all ingredients" in readme and short.augment == final.augment
