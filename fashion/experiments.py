@@ -227,6 +227,9 @@ EXPERIMENTS: dict[str, Experiment] = _by_name(
     ),
 )
 
+# Whose runs on the validation split calibrate a network that has none there: the same recipe in fewer epochs.
+CALIBRATED_BY = {"final_small": ablation("without CutMix", of="final_short")}
+
 # The learning-rate question: each of these at 1, 2, 4 and 8 times 1e-3, over as many epochs as all of them have.
 LEARNING_RATES = {
     "with batch normalisation": ("v1_5_5_BN", "v1_5_5_lrx2", "v1_5_5_lrx4", "v1_5_5_lrx8"),

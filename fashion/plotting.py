@@ -17,7 +17,7 @@ from fashion.experiments import Experiment
 from fashion.runs.record import Run
 
 # Colours of Okabe and Ito, which colour-blind readers tell apart; the line styles differ as well.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999", "#000000")
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999", "#000000", "#882255")
 _STYLES = {"train": (_COLOURS[0], "--"), "test": (_COLOURS[1], "-")}
 
 
@@ -135,7 +135,8 @@ def side_by_side(panels: dict[str, dict[str, Sequence[Run]]], epochs: int, legen
     """
     figure, axes_by_panel = subplots(9, 5.2, 1, len(panels))
     for axes, (title, arms) in zip(np.atleast_1d(axes_by_panel), panels.items(), strict=True):
-        for (name, runs), colour, line in zip(arms.items(), _COLOURS, ("-", "--", "-.", ":"), strict=False):
+        styles = zip(cycle(_COLOURS), cycle(("-", "--", "-.", ":")), strict=False)
+        for (name, runs), (colour, line) in zip(arms.items(), styles, strict=False):
             if runs:
                 values = np.array([[epoch.test_accuracy for epoch in run.history[:epochs]] for run in runs])
                 _mean_and_seeds(axes, np.arange(1, values.shape[1] + 1), values, colour, line, f"{name}, n={len(runs)}")
@@ -161,7 +162,7 @@ def accuracy_against_time(groups: Mapping[str, Sequence[Run]], published: dict[s
     axes.get_gridspec().set_width_ratios([2, 1])
     machines = dict.fromkeys(run.record.machine for runs in groups.values() for run in runs)
     shapes = dict(zip(machines, cycle("os^v"), strict=False))
-    for (name, runs), colour in zip(groups.items(), _COLOURS, strict=False):
+    for (name, runs), colour in zip(groups.items(), cycle(_COLOURS), strict=False):
         for run in runs:
             machine = run.record.machine
             number = sum(other.record.machine == machine for other in runs)

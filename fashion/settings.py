@@ -14,7 +14,7 @@ ROOT = _CHECKOUT if (_CHECKOUT / "pyproject.toml").exists() else Path.cwd()
 
 MODEL_LOGS = ROOT / "model_logs"  # the study's record
 RUNS = ROOT / "runs"  # a user's own runs
-SHIPPED = Path(__file__).parent / "inference" / "fast_95_gpu.safetensors"  # the network that `predict` asks
+SHIPPED = Path(__file__).parent / "inference" / "final_small.safetensors"  # the network that `predict` asks
 
 
 class FashionError(Exception):

@@ -214,7 +214,7 @@ def test_an_example_is_answered_and_again_when_the_network_is_another(visitor):
     for place, name in ((0, "Ankle boot"), (1, "Pullover"), (0, "Ankle boot")):
         visitor.browser.find_elements("css selector", "#examples button")[place].click()
         sure = visitor.read(f"{name}, ")
-    titles = [f"fast_95_gpu, {accuracy:.2f}%" for accuracy in (load_classifier().accuracy, 50)]
+    titles = [f"final_small, {accuracy:.2f}%" for accuracy in (load_classifier().accuracy, 50)]
     assert visitor.find("#network").text.splitlines()[-2:] == titles
     visitor.browser.find_elements("css selector", "#network label")[1].click()
     visitor.wait(lambda: visitor.read("Ankle boot, ") != sure)

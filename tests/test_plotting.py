@@ -167,6 +167,14 @@ def test_accuracy_against_time_adds_seconds_up():
     assert side.get_ylim() == axes.get_ylim() and axes.get_xlim()[0] <= 15
 
 
+def test_no_group_is_left_out_for_want_of_a_colour():
+    many = {str(number): runs_of([93.0, 94.0]) for number in range(30)}
+    (legend,) = plotting.accuracy_against_time(many, {}).legends
+    assert len(legend.get_texts()) == 30
+    (axes,) = plotting.side_by_side({"all": many}, 2).axes
+    assert len([line for line in axes.lines if line.get_label().endswith("n=1")]) == 30
+
+
 def test_reliability_draws_accuracy_over_confidence():
     table = pd.DataFrame({"images": [1200, 3], "confidence": [55.0, 95.0], "accuracy": [50.0, 75.0]})
     (axes,) = plotting.reliability({"raw": table}).axes

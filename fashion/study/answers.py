@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import softmax
 
 from fashion.estimates import epochs_to, prediction_interval
-from fashion.experiments import LEARNING_RATE_EPOCHS
+from fashion.experiments import CALIBRATED_BY, EXPERIMENTS, LEARNING_RATE_EPOCHS
 from fashion.inference.classifier import load_classifier
 from fashion.runs.record import Run
 from fashion.study.insights import Looks, headline
@@ -194,11 +194,13 @@ def shipped(study: Study) -> str:
     probabilities = softmax(run.outputs[0].astype(float) / classifier.temperature, axis=1)
     error, right = calibration_error(probabilities, test_labels()), run.predictions == test_labels()
     about = np.abs(probabilities.max(axis=1) - 0.8) <= 0.05
+    by = EXPERIMENTS[CALIBRATED_BY.get(name, name)]
+    how = f", by its recipe in {by.epochs} epochs" if by.name != name else ""
     return (
         f"`fashion predict` asks seed {seed} of `{name}`, right on {run.accuracy:.1f}% of the test images. Its "
-        f"probabilities are calibrated on held-out images: they miss by {error:.1f} points on average, but where it "
-        f"is about 80% sure it is right {right[about].mean():.0%} of the time. It knows product photos of ten kinds of "
-        'garment; it has no answer for "none of these".'
+        f"probabilities are calibrated on held-out images{how}: they miss by {error:.1f} points on average, but where "
+        f"it is about 80% sure it is right {right[about].mean():.0%} of the time. It knows product photos of ten kinds "
+        'of garment; it has no answer for "none of these".'
     )
 
 

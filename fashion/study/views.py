@@ -1,6 +1,7 @@
 """Figures of what networks respond to, drawn from their `Inside`. A function returns a closed figure."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -116,7 +117,8 @@ def robustness(networks: Mapping[str, Inside]) -> Figure:
     figure, grid = subplots(10, 6.4, 2, 3)
     for axes, (what, (unit, levels, _)) in zip(grid.flat, PERTURBATIONS.items(), strict=True):
         places = [LEVELS.index((what, level)) for level in levels]
-        for (name, inside), colour, line in zip(networks.items(), _COLOURS, ("-", "--", "-.", ":") * 2, strict=False):
+        looks = zip(cycle(_COLOURS), cycle(("-", "--", "-.", ":")), strict=False)
+        for (name, inside), (colour, line) in zip(networks.items(), looks, strict=False):
             style = {"color": colour, "linestyle": line, "marker": "o", "markersize": 3}
             axes.plot(levels, inside.perturbed[places], label=name, **style)
         axes.set(title=what, ylim=(0, 100))

@@ -15,6 +15,7 @@ import fashion
 from fashion import CLASSES, EXPERIMENTS, FashionError, recorded, run
 from fashion.cli import run_command_line
 from fashion.estimates import temperature
+from fashion.experiments import CALIBRATED_BY
 from fashion.inference.classifier import Classifier, load_classifier, pack, predict
 from fashion.settings import ROOT, SHIPPED
 from fashion.study.loading import validation_labels
@@ -71,7 +72,11 @@ def test_what_is_shipped_is_the_network_of_the_run_it_names(shipped, full):
 
 
 def test_what_is_shipped_is_calibrated_by_what_the_validation_split_says_of_its_recipe(shipped):
-    runs = recorded(EXPERIMENTS[shipped.record.experiment.name], validation=True)
+    name = shipped.record.experiment.name
+    runs = recorded(EXPERIMENTS[CALIBRATED_BY.get(name, name)], validation=True)
+    for other in (each.record.experiment for each in runs):
+        ours, theirs = (replace(each, epochs=1, teacher=()) for each in (shipped.record.experiment, other))
+        assert ours == theirs and other.teacher[1:] == shipped.record.experiment.teacher[1:]
     outputs = np.concatenate([run.outputs[0] for run in runs])
     assert shipped.temperature == pytest.approx(temperature(outputs, np.tile(validation_labels(), len(runs))))
 

@@ -108,7 +108,7 @@ def test_every_network_that_is_shipped_is_a_choice_by_its_record(shipped):
     choices = networks()
     assert len(choices) == len(list(SHIPPED.parent.glob("*.safetensors")))
     first = next(iter(choices))
-    assert first == f"fast_95_gpu, {shipped.accuracy:.2f}%"
+    assert first == f"final_small, {shipped.accuracy:.2f}%"
     assert choices[first].record == shipped.record
 
 

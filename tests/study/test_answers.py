@@ -207,6 +207,10 @@ def test_how_sure_the_shipped_network_may_be_is_told(monkeypatch):
     # Bins: 0.78 and right, 0.84 and wrong, 0.99 and 0.5 and right
     assert f"miss by {100 * (0.22 + 0.84 + 0.01 + 0.5) / 4:.1f} points on average" in text
     assert "about 80% sure it is right 50% of the time" in text
+    small = replace(run, record=replace(run.record, experiment=EXPERIMENTS["final_small"]))
+    monkeypatch.setattr(answers, "load_classifier", lambda: SimpleNamespace(record=small.record, temperature=2.0))
+    text = answers.shipped(a_study({"final_small": [small]}))
+    assert "calibrated on held-out images, by its recipe in 30 epochs: they miss" in text
 
 
 def test_the_final_model_comes_with_its_teachers(monkeypatch):

@@ -150,6 +150,8 @@ def test_accuracies_are_drawn_against_how_much_is_done(looked):
         (line,) = axes.lines
         assert (axes.get_title(), axes.get_xlabel(), tuple(line.get_xdata())) == (name, unit, levels)
         assert line.get_ydata().tolist() == [looked.perturbed[LEVELS.index((name, level))] for level in levels]
+    many = views.robustness({str(number): looked for number in range(20)})
+    assert all(len(axes.lines) == 20 for axes in many.axes)
 
 
 def test_to_look_again_trains_and_keeps_nothing_of_it_on_a_rehearsal(few, monkeypatch):
