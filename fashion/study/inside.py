@@ -29,7 +29,7 @@ from fashion.study.perturbations import LEVELS, perturbed
 
 INSIDE = MODEL_LOGS / "inside"  # a file for each network, and one for the images alone
 GARMENTS = ("Shirt", "Bag", "Ankle boot")  # whose feature maps are shown
-NETWORKS = ("v1_fixed", "v1_5_5_lrx8", "resnet18", "fast_unaugmented", "fast", "fast_95_gpu")
+NETWORKS = ("v1_fixed", "v1_5_5_lrx8", "resnet18", "fast_unaugmented", "fast", "fast_95_gpu", "final_small")
 COMPARED = 100  # images on which the two maps of where a network looks are compared
 _KEPT = 8  # maps of a stage, those that differ most from pixel to pixel
 
