@@ -86,7 +86,9 @@ _MOVED = _SEARCH.augment
 _ERASED = (*_MOVED, ("erase", 0.5))
 _LARGE = {"batch_size": 1024, "optimiser": ("muon", 0.1)}
 
-# What was tried on the validation split for the final model, and for a GPU: each of them as it differs from `search`.
+_SHORT = {"model": "FastNetwork_32", "epochs": 10, "batch_size": 256, "augment": ("alternate", ("cutout", 8))}
+
+# What was tried on the validation split for the final model, for a GPU, and for a CPU, as it differs from `search`.
 SEARCH = {
     "search": {},
     "search_erase": {"augment": _ERASED},
@@ -113,6 +115,9 @@ SEARCH = {
     "search_128_3_14_large": {"epochs": 14, "augment": (*_MOVED, ("cutout", 8)), **_LARGE},
     "search_64_3_30": {"model": "FastNetwork_64_3", "epochs": 30, "augment": _ERASED},
     "search_128_3_20": {"epochs": 20, "augment": _ERASED},
+    "search_32_10": _SHORT,
+    "search_32_10_sgd": {**_SHORT, "optimiser": "sgd"},
+    "search_32_10_flips": {**_SHORT, "augment": ("alternate",)},
 }
 _FAST_94_GPU = replace(
     _SEARCH,
