@@ -118,6 +118,8 @@ SEARCH = {
     "search_32_10": _SHORT,
     "search_32_10_sgd": {**_SHORT, "optimiser": "sgd"},
     "search_32_10_flips": {**_SHORT, "augment": ("alternate",)},
+    "search_32_10_sgd_flips": {**_SHORT, "optimiser": "sgd", "augment": ("alternate",)},
+    "search_32_10_sgd_faster": {**_SHORT, "optimiser": "sgd", "lr": 0.4},
 }
 _FAST_94_GPU = replace(
     _SEARCH,

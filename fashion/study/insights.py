@@ -98,9 +98,9 @@ def insights(looks: Looks) -> str:
     noise = [f"`{name}` from {looks.after(name, 'noise', 0):.1f} to {looks.after(name, 'noise', 0.1):.1f}%"
              for name in looks.networks]  # fmt: skip
     agreement = {name: looks[name].agreement for name in looks.networks}
-    moved = ("final_small", "fast_95_gpu", "fast")  # by two pixels in training, both of the first
+    compared = ("final_small", "fast_95_gpu", "fast")  # of which training moved the images of the first two
     shifted, turned = (
-        [f"{looks.after(name, *each):.1f}" for name in moved] for each in (("shift", 6), ("rotation", 20))
+        [f"{looks.after(name, *each):.1f}" for name in compared] for each in (("shift", 6), ("rotation", 20))
     )
     lines = [
         headline(looks),

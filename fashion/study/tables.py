@@ -199,6 +199,7 @@ def trials(groups: Mapping[Experiment, list[Run]], labels: np.ndarray) -> pd.Dat
             "with mirror images": with_interval([accuracy(mirrored(run), labels) for run in runs]),
             "loss": f"{fmean(calibrated_loss(run, labels) for run in runs):.4f}",
             "seconds": f"{fmean(run.train_seconds for run in on_one_machine(runs)):.1f}",
+            "machine": on_one_machine(runs)[0].record.machine,
             "n": len(runs),
         }
         for experiment, runs in groups.items()

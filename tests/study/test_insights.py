@@ -76,10 +76,8 @@ def test_what_is_claimed_holds_in_the_record():
         assert looks.after("fast", "noise", 0.1) < looks.after(name, "noise", 0.1) - 20
     for name in moved:
         assert looks.after(name, "noise", 0.1) < looks.after("fast", "noise", 0.1) - 10
-        assert (
-            looks.after(name, "shift", 6)
-            > max(looks.after(other, "shift", 6) for other in accuracy.keys() - moved) + 30
-        )
+        others = accuracy.keys() - moved
+        assert looks.after(name, "shift", 6) > max(looks.after(other, "shift", 6) for other in others) + 30
     family = ("fast_unaugmented", "fast", *moved)
     for level in (5, 10, 15, 20, 30, 45):
         assert all(looks.after(name, "rotation", level) < looks.after("fast", "rotation", level) + 3 for name in moved)

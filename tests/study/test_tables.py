@@ -185,13 +185,22 @@ def test_trials_say_how_they_differ_from_the_first():
     same = {"with mirror images": "100.00", "loss": "0.6931"}
     augment, teacher = "augment alternate, translate 2, cutmix 0.5", "teacher search_teacher 3 0.5"
     assert table.to_dict("records") == [
-        {"trial": "search", "what differs": "", "validation": "94.50", **same, "seconds": "4.0", "n": 2},
+        {
+            "trial": "search",
+            "what differs": "",
+            "validation": "94.50",
+            **same,
+            "seconds": "4.0",
+            "machine": "a machine",
+            "n": 2,
+        },
         {
             "trial": "search_cutmix_taught",
             "what differs": f"label smoothing 0.0; {augment}; {teacher}",
             "validation": "94.00",
             **same,
             "seconds": "3.0",
+            "machine": "a machine",
             "n": 1,
         },
     ]
