@@ -17,7 +17,18 @@ from fashion.experiments import Experiment
 from fashion.runs.record import Run
 
 # Colours of Okabe and Ito, which colour-blind readers tell apart; the line styles differ as well.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999", "#000000", "#882255")
+_COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#999999",
+    "#000000",
+    "#882255",
+    "#7F3C00",
+)
 _STYLES = {"train": (_COLOURS[0], "--"), "test": (_COLOURS[1], "-")}
 
 

@@ -280,10 +280,14 @@ def _experiment(name: str, recipe: dict) -> Experiment:
 
 
 def short_name(hardware: str) -> str:
-    """Return a hardware string without makers, threads, memory and generic words: "H200" of "NVIDIA H200"."""
+    """Return a hardware string without makers, threads, memory and generic words: "H200" of "NVIDIA H200".
+
+    An EPYC with AVX512_BF16, which is twice as fast as one without, is another machine: "EPYC AVX512".
+    """
     words = re.sub(r"\(.*?\)|[@,].*", "", hardware).split()
     generic = r"Intel|AMD|NVIDIA|Apple|GeForce|Processor|CPU|Core|Gen|\d+th|\d+-Core|\d+GB|HBM\d\w*|PCIe|SXM\d?"
-    return " ".join(word for word in words if not re.fullmatch(generic, word)) or hardware
+    name = " ".join(word for word in words if not re.fullmatch(generic, word)) or hardware
+    return f"{name} AVX512" if "(AVX512_BF16)" in hardware else name
 
 
 def _tuple(value: object) -> object:

@@ -140,7 +140,7 @@ def resnet18(study: Study) -> str:
 
 def fast(study: Study) -> str:
     """Say how soon an accuracy is reached."""
-    cpu = {name: study[name] for name in ("fast_93", "fast", "fast_95_muon", "fast_95")}
+    cpu = {name: study[name] for name in ("fast_93", "fast_94", "fast", "fast_95_muon", "fast_95")}
     gpu, muon = [study[name] for name in ("fast_94_gpu", "fast_95_gpu")], cpu["fast_95_muon"]
     above, machine = sum(run.accuracy >= 95 for run in muon), _machine(cpu["fast"])
     return (
@@ -149,7 +149,8 @@ def fast(study: Study) -> str:
         f"{machine} cores `fast_93` ends at {percent(cpu['fast_93'])}% after {_duration(cpu['fast_93'])}, `fast` at "
         f"{percent(cpu['fast'])}% after {_duration(cpu['fast'])}, and `fast_95_muon` at {percent(muon)}% after "
         f"{_duration(muon)}, at 95% or above with {above} of {len(muon)} seeds; `fast_95`, with fewer epochs and "
-        f"without Muon, ends at {percent(cpu['fast_95'])}%."
+        f"without Muon, ends at {percent(cpu['fast_95'])}%. `fast_94`, `fast` in 10 epochs, ends at "
+        f"{percent(cpu['fast_94'])}% after {_duration(cpu['fast_94'])} of two {_machine(cpu['fast_94'])} cores."
     )
 
 

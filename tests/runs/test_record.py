@@ -206,6 +206,7 @@ def test_every_committed_record_is_whole_and_true(full, logs, validation):
     [
         ("Intel(R) Xeon(R) Processor (AMX), 2 threads", "Xeon"),
         ("AMD EPYC (AVX2), 2 threads", "EPYC"),
+        ("AMD EPYC (AVX512_BF16), 2 threads", "EPYC AVX512"),
         ("NVIDIA H100 80GB HBM3", "H100"),
         ("NVIDIA H200, then NVIDIA H100 80GB HBM3", "H200 then H100"),
         ("Processor", "Processor"),
