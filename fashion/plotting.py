@@ -172,7 +172,7 @@ def accuracy_against_time(groups: Mapping[str, Sequence[Run]], published: dict[s
     figure, (axes, side) = subplots(9, 6, 1, 2)
     axes.get_gridspec().set_width_ratios([2, 1])
     machines = dict.fromkeys(run.record.machine for runs in groups.values() for run in runs)
-    shapes = dict(zip(machines, cycle("os^v"), strict=False))
+    shapes = dict(zip(machines, cycle("os^vPX"), strict=False))
     for (name, runs), colour in zip(groups.items(), cycle(_COLOURS), strict=False):
         for run in runs:
             machine = run.record.machine

@@ -168,9 +168,10 @@ def test_accuracy_against_time_adds_seconds_up():
 
 
 def test_no_group_is_left_out_for_want_of_a_colour():
-    many = {str(number): runs_of([93.0, 94.0]) for number in range(30)}
+    many = {str(number): runs_of([93.0, 94.0], hardware=f"NVIDIA H{number % 6}") for number in range(30)}
     (legend,) = plotting.accuracy_against_time(many, {}).legends
     assert len(legend.get_texts()) == 30
+    assert len({line.get_marker() for line in legend.get_lines()}) == 6  # as many machines
     (axes,) = plotting.side_by_side({"all": many}, 2).axes
     assert len([line for line in axes.lines if line.get_label().endswith("n=1")]) == 30
 
