@@ -16,7 +16,7 @@ from fashion.estimates import mean_interval, prediction_interval
 from fashion.experiments import Experiment
 from fashion.runs.record import Run
 
-# Colours of Okabe and Ito, which colour-blind readers tell apart; the line styles differ as well.
+# Colours of Okabe and Ito, which colour-blind readers tell apart, and two darker ones; line styles differ as well.
 _COLOURS = (
     "#0072B2",
     "#D55E00",

@@ -282,7 +282,7 @@ def _experiment(name: str, recipe: dict) -> Experiment:
 def short_name(hardware: str) -> str:
     """Return a hardware string without makers, threads, memory and generic words: "H200" of "NVIDIA H200".
 
-    An EPYC with AVX512_BF16, which is twice as fast as one without, is another machine: "EPYC AVX512".
+    A processor with AVX512_BF16, which computes in bfloat16, is another machine than one without: "EPYC AVX512".
     """
     words = re.sub(r"\(.*?\)|[@,].*", "", hardware).split()
     generic = r"Intel|AMD|NVIDIA|Apple|GeForce|Processor|CPU|Core|Gen|\d+th|\d+-Core|\d+GB|HBM\d\w*|PCIe|SXM\d?"

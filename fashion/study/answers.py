@@ -37,7 +37,7 @@ def headlines(study: Study, looks: Looks) -> dict[str, str]:
     bn, plain = study.learning_rates.values()
     rates = [_mean(arm[rate], LEARNING_RATE_EPOCHS) for arm in (bn, plain) for rate in ("0.001", "0.008")]
     muon, machine = study["fast_95_muon"], _machine(study["fast"])
-    gpu = [study[name] for name in ("fast_94_gpu", "fast_95_gpu")]
+    gpu = [on_one_machine(study[name]) for name in ("fast_94_gpu", "fast_95_gpu")]
     return {
         "00_results": f"**{len(holds)} of {len(published)} published accuracies hold** to {gap:.2f} points; 72.8% is a "
         f"lottery: ours end {_span(study['v1_5_5'])}",
@@ -143,9 +143,7 @@ def fast(study: Study) -> str:
     cpu = {name: study[name] for name in ("fast_93", "fast_94", "fast", "fast_95_muon", "fast_95")}
     gpu = [on_one_machine(study[name]) for name in ("fast_94_gpu", "fast_95_gpu")]
     muon, short = cpu["fast_95_muon"], cpu["fast_94"]
-    epochs = [
-        fmean(run.train_seconds / len(run.history) for run in on_one_machine(runs)) for runs in (cpu["fast"], short)
-    ]
+    slower = _per_epoch(short) / _per_epoch(cpu["fast"])
     above, machine = sum(run.accuracy >= 95 for run in muon), _machine(cpu["fast"])
     return (
         f"`fast_94_gpu` ends at {percent(gpu[0])}% after {_duration(gpu[0])} of an {_machine(gpu[0])} (n = "
@@ -154,7 +152,7 @@ def fast(study: Study) -> str:
         f"{percent(cpu['fast'])}% after {_duration(cpu['fast'])}, and `fast_95_muon` at {percent(muon)}% after "
         f"{_duration(muon)}, at 95% or above with {above} of {len(muon)} seeds; `fast_95`, with fewer epochs and "
         f"without Muon, ends at {percent(cpu['fast_95'])}%. `fast_94`, `fast` in 10 epochs, ends at {percent(short)}% "
-        f"after {_duration(short)} of two {_machine(short)} cores, where an epoch takes {epochs[1] / epochs[0]:.1f} "
+        f"after {_duration(short)} of two {_machine(short)} cores, where an epoch takes {slower:.1f} "
         "times as long."
     )
 
@@ -286,6 +284,10 @@ def _counts(numbers: list[int]) -> str:
 
 def _duration(runs: Sequence[Run]) -> str:
     return duration(fmean(run.train_seconds for run in on_one_machine(runs)))
+
+
+def _per_epoch(runs: Sequence[Run]) -> float:
+    return fmean(run.train_seconds / len(run.history) for run in on_one_machine(runs))
 
 
 def _machine(runs: Sequence[Run]) -> str:

@@ -59,6 +59,11 @@ def _times(study: Study) -> str:
     return tables.markdown(tables.times(study.group("fast").items(), test_labels()).drop(columns="network"))
 
 
+def _final_ablations(study: Study) -> str:
+    table = tables.markdown(tables.ablations(study.final_ablations, validation_labels()))
+    return f"{answers.final_ablations(study)}\n\n{table}"
+
+
 def _curve_table(study: Study, titles: Mapping[str, str]) -> str:
     """Set accuracy and loss curves side by side, a row for each experiment, with its title where it has one."""
     rows = []
@@ -96,12 +101,7 @@ BLOCKS: dict[str, Callable[[Study], str]] = {
     "final recipes": lambda study: tables.markdown(tables.recipes([EXPERIMENTS[name] for name in _FINAL])),
     "final wide": answers.final_wide,
     "trials": lambda study: tables.markdown(tables.trials(study.trials, validation_labels())),
-    "final ablations": lambda study: "\n\n".join(
-        (
-            answers.final_ablations(study),
-            tables.markdown(tables.ablations(study.final_ablations, validation_labels())),
-        )
-    ),
+    "final ablations": _final_ablations,
     "leaderboard": lambda study: tables.markdown(leaderboard(study.tested)),
     "claims": lambda _: tables.markdown(claims()),
 }
