@@ -120,6 +120,11 @@ SEARCH = {
     "search_32_10_flips": {**_SHORT, "augment": ("alternate",)},
     "search_32_10_sgd_flips": {**_SHORT, "optimiser": "sgd", "augment": ("alternate",)},
     "search_32_10_sgd_faster": {**_SHORT, "optimiser": "sgd", "lr": 0.4},
+    "search_32_10_cutout_4": {**_SHORT, "augment": ("alternate", ("cutout", 4))},
+    "search_32_10_erase": {**_SHORT, "augment": ("alternate", ("erase", 0.5))},
+    "search_32_10_flips_slower": {**_SHORT, "optimiser": ("muon", 0.03), "augment": ("alternate",)},
+    "search_32_10_flips_plain": {**_SHORT, "label_smoothing": 0.0, "augment": ("alternate",)},
+    "search_32_10_sgd_cutout_4": {**_SHORT, "optimiser": "sgd", "augment": ("alternate", ("cutout", 4))},
 }
 _FAST_94_GPU = replace(
     _SEARCH,
