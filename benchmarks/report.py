@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import figures, measurements, sweeps, tables
-from fashion.figure_files import fingerprint, save, source_of
 from fashion.settings import ROOT, FashionError
+from fashion.study.figure_files import fingerprint, save, source_of
 from fashion.study.report import with_blocks
 
 COMMAND = "python -m benchmarks report"

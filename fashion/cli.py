@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import fashion
-from fashion.demo import demo_command
-from fashion.experiments import EXPERIMENTS, Experiment
-from fashion.settings import MODEL_LOGS, ROOT, RUNS, SHIPPED, FashionError, Paused, writable
-from fashion.show import show_command
-from fashion.sweep import sweep_command
-from fashion.terminal import (
+from fashion.commands.demo import demo_command
+from fashion.commands.show import show_command
+from fashion.commands.sweep import sweep_command
+from fashion.commands.terminal import (
     RUNS_FOLDER,
     Data,
     Epochs,
@@ -37,6 +35,8 @@ from fashion.terminal import (
     show,
     tell_of_rehearsal,
 )
+from fashion.experiments import EXPERIMENTS, Experiment
+from fashion.settings import MODEL_LOGS, ROOT, RUNS, SHIPPED, FashionError, Paused, writable
 
 if TYPE_CHECKING:
     from fashion.history import Epoch
@@ -135,11 +135,11 @@ def run_command(
     experiments, every = [named(name, epochs) for name in dict.fromkeys(names)], numbers(seeds)
 
     from fashion.data import load_data, split
-    from fashion.figure_files import save_curves
     from fashion.hardware.placement import choose_device
     from fashion.runs.record import recorded
     from fashion.runs.refusals import require_free
     from fashion.runs.running import Pace
+    from fashion.study.figure_files import save_curves
     from fashion.study.writing import percent, seed_list
 
     for experiment in () if retrain else experiments:
@@ -270,7 +270,7 @@ def _run_seeds(
 ) -> list["Run"]:
     from tqdm.auto import tqdm
 
-    from fashion.events import events
+    from fashion.commands.events import events
     from fashion.runs.together import run_together
 
     evaluated_on = "validation" if options["validation"] else "test"

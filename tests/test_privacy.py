@@ -13,10 +13,10 @@ from helpers import private
 from PIL import Image
 
 from fashion import EXPERIMENTS, run
-from fashion.figure_files import save_curves
 from fashion.inference.classifier import pack
 from fashion.runs.running import Pace
 from fashion.settings import ROOT, SHIPPED, Paused
+from fashion.study.figure_files import save_curves
 
 FAST = replace(EXPERIMENTS["fast"], epochs=2, batch_size=50)
 

@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from fashion import gallery, plotting
+from fashion import plotting
 from fashion.augment import compose
 from fashion.data import CLASSES, Dataset, load_data
 from fashion.experiments import LEARNING_RATE_EPOCHS
 from fashion.recipes import Choice, Experiment
 from fashion.runs.record import Run
+from fashion.study import gallery
 from fashion.study.loading import Study, test_images, test_labels
 from fashion.study.mistakes import confusion, missed, votes
 from fashion.study.writing import choice_in_words

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from fashion import gallery, models, plotting
+from fashion import models, plotting
 from fashion.data import load_data
 from fashion.experiments import EXPERIMENTS, LEARNING_RATE_EPOCHS
-from fashion.figure_files import curve_paths, fingerprint, save, source_of
 from fashion.settings import MODEL_LOGS, ROOT, FashionError
-from fashion.study import answers, tables
+from fashion.study import answers, gallery, tables
 from fashion.study.diagnostics import summary
+from fashion.study.figure_files import curve_paths, fingerprint, save, source_of
 from fashion.study.figures import FIGURES
 from fashion.study.inside import INSIDE, read_all
 from fashion.study.insights import load_looks

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from fashion.data import CLASSES, Dataset
-from fashion.gallery import _show
 from fashion.plotting import _COLOURS, plainly, subplots
+from fashion.study.gallery import show_image
 from fashion.study.inside import Inside
 from fashion.study.neighbours import Pair
 from fashion.study.perturbations import LEVELS, PERTURBATIONS
@@ -38,7 +38,7 @@ def stages(inside: Inside, images: Dataset, each: int = 3) -> Figure:
     rows, columns = len(images.labels), 1 + each * len(inside.stages)
     figure, grid = subplots(1.1 * columns, 1.25 * rows, rows, columns)
     for number, row in enumerate(grid):
-        _show(row[0], images.images[number])
+        show_image(row[0], images.images[number])
         row[0].set_ylabel(CLASSES[images.labels[number]], fontsize=9)
         places = iter(row[1:])
         for shape, maps in inside.stages.items():
@@ -62,7 +62,7 @@ def attributions(networks: Mapping[str, Inside], images: Dataset) -> Figure:
     columns = 1 + 2 * len(networks)
     figure, grid = subplots(1.35 * columns, 1.5 * len(images.labels) + 0.4, len(images.labels), columns)
     for number, row in enumerate(grid):
-        _show(row[0], images.images[number])
+        show_image(row[0], images.images[number])
         row[0].set_ylabel(CLASSES[images.labels[number]], fontsize=9)
         for (name, inside), covered, gradient in zip(networks.items(), row[1::2], row[2::2], strict=True):
             most = max(float(np.abs(inside.occluded[number]).max()), 0.01)  # less than a point is shown as little
@@ -102,9 +102,9 @@ def pairs(test: Dataset, train: Dataset, shown: Sequence[Pair], given: np.ndarra
     figure, grid = subplots(1.15 * len(shown), 3.1 if given is None else 3.5, 2, len(shown))
     for (above, below), pair in zip(grid.T, shown, strict=True):
         label = CLASSES[test.labels[pair.test]]
-        _show(above, test.images[pair.test])
+        show_image(above, test.images[pair.test])
         above.set_title(label if given is None else f"{label},\ntaken for\n{CLASSES[given[pair.test]]}", fontsize=8)
-        _show(below, train.images[pair.train])
+        show_image(below, train.images[pair.train])
         below.set_title(CLASSES[train.labels[pair.train]], fontsize=8)
     grid[0, 0].set_ylabel("test", fontsize=9)
     grid[1, 0].set_ylabel("training", fontsize=9)

@@ -21,7 +21,7 @@ KILLS = int(os.environ.get("FASHION_KILLS", "20"))
 CONTEXT = multiprocessing.get_context("forkserver")
 # Imported once, for all children; what only the tests have on their path is not found there
 CONTEXT.set_forkserver_preload(
-    ["fashion.cli", "fashion.runs.together", "fashion.figure_files", "fashion.study.writing"]
+    ["fashion.cli", "fashion.runs.together", "fashion.study.figure_files", "fashion.study.writing"]
 )
 
 

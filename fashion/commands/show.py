@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from fashion.commands.terminal import Recorded, from_here, recorded_as, show
 from fashion.settings import RUNS, FashionError
-from fashion.terminal import Recorded, from_here, recorded_as, show
 
 
 def show_command(
@@ -26,8 +26,8 @@ def show_command(
         if not runs:
             raise FashionError(f"{name} has no runs here{' on the validation split' * validation}")
 
-    from fashion.figure_files import fingerprint, save
-    from fashion.overlay import overlay
+    from fashion.study.figure_files import fingerprint, save
+    from fashion.study.overlay import overlay
     from fashion.study.tables import ends
 
     if len({(run.record.evaluated_on, run.record.test_images) for runs in groups.values() for run in runs}) > 1:

@@ -19,11 +19,11 @@ from test_cli import call
 
 from fashion import EXPERIMENTS, FashionError, run
 from fashion.cli import run_command_line
-from fashion.jobs import Code, Job
+from fashion.commands.jobs import Code, Job
+from fashion.commands.sweep import _run_all
 from fashion.runs.files import held
 from fashion.runs.record import experiment_folder, recorded
 from fashion.settings import ROOT
-from fashion.sweep import _run_all
 
 FIXED = replace(EXPERIMENTS["v1_fixed"], epochs=2, published=None)
 

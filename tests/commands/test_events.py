@@ -8,7 +8,7 @@ from made_up import a_run
 from test_cli import call
 
 from fashion import EXPERIMENTS
-from fashion.events import events
+from fashion.commands.events import events
 from fashion.runs.record import read_runs
 
 INTO = ("--epochs", "3", "--tensorboard")
@@ -83,7 +83,8 @@ def test_a_run_that_goes_on_shows_every_epoch_once(capsys, tmp_path):
 # A run that is killed when its second epoch is shown
 KILLED = """
 import os, sys
-from fashion import cli, events
+from fashion import cli
+from fashion.commands import events
 write = events._write
 def write_then_die(writer, epochs, evaluated_on):
     write(writer, epochs, evaluated_on)

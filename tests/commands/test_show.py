@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 from test_cli import call, cells, record
 
-from fashion import EXPERIMENTS, Experiment, terminal
+from fashion import EXPERIMENTS, Experiment
+from fashion.commands import terminal
 
 V1, FIXED = EXPERIMENTS["v1"], EXPERIMENTS["v1_fixed"]
 

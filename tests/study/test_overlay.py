@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from made_up import a_run, runs_of
 
-from fashion.overlay import overlay
+from fashion.study.overlay import overlay
 
 
 def two(first=(50.0, 60.0, 70.0), second=(90.0, 92.0)):

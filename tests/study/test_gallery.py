@@ -1,7 +1,8 @@
 import torch
 from PIL import Image
 
-from fashion import CLASSES, Dataset, gallery
+from fashion import CLASSES, Dataset
+from fashion.study import gallery
 
 
 def test_samples_are_the_first_of_each_class(small):

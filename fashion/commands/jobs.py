@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fashion.commands.terminal import epoch_line
 from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.settings import FashionError, cores
-from fashion.terminal import epoch_line
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
     from fashion.runs.record import Run
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 
 
 class Code(NamedTuple):

@@ -17,10 +17,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fashion.experiments import Experiment
-from fashion.jobs import Code, Job
-from fashion.settings import RUNS, FashionError, cores, writable
-from fashion.terminal import (
+from fashion.commands.jobs import Code, Job
+from fashion.commands.terminal import (
     Data,
     Epochs,
     Logs,
@@ -33,6 +31,8 @@ from fashion.terminal import (
     show,
     tell_of_rehearsal,
 )
+from fashion.experiments import Experiment
+from fashion.settings import RUNS, FashionError, cores, writable
 
 if TYPE_CHECKING:
     import submitit

@@ -18,7 +18,7 @@ def samples(dataset: Dataset, each: int = 10) -> Figure:
     figure, grid = subplots(each * 0.6 + 1.2, len(CLASSES) * 0.6, len(CLASSES), each)
     for label, row in enumerate(grid):
         for axes, image in zip(row, dataset.images[dataset.labels == label][:each], strict=True):
-            _show(axes, image)
+            show_image(axes, image)
         row[0].set_ylabel(CLASSES[label], rotation=0, ha="right", va="center")
     return figure
 
@@ -32,7 +32,7 @@ def predictions(dataset: Dataset, predicted: Tensor) -> Figure:
         axes.axis("off")
     for axes, image, label, guess in zip(grid.flat, dataset.images, dataset.labels, predicted, strict=False):
         right = bool(label == guess)
-        _show(axes, image)
+        show_image(axes, image)
         text = f"predicted {CLASSES[guess]}\nactual {CLASSES[label]}"
         axes.set_title(text, color="black" if right else "#D55E00", fontsize=9)
     return figure
@@ -45,7 +45,7 @@ def augmented(rows: dict[str, Dataset]) -> Figure:
     figure, grid = subplots(columns * 1.5 + 1.2, len(rows) * 1.9, len(rows), columns)
     for row, (name, dataset) in zip(grid, rows.items(), strict=True):
         for axes, image, label in zip(row, *dataset, strict=True):
-            _show(axes, image)
+            show_image(axes, image)
             shares = label if label.ndim else torch.eye(len(CLASSES))[label]
             shown = [f"{CLASSES[each]} {shares[each]:.0%}" for each in shares.nonzero().flatten()]
             axes.set_title("\n".join(shown).replace(" 100%", ""), fontsize=8)
@@ -76,7 +76,7 @@ def feature_maps(rows: dict[str, Tensor]) -> Figure:
     figure, grid = subplots(columns * 1.5 + 1.5, len(rows) * 1.6, len(rows), columns)
     for row, (name, maps) in zip(grid, rows.items(), strict=True):
         for axes, image in zip(row, maps, strict=True):
-            _show(axes, image, vmin=0)
+            show_image(axes, image, vmin=0)
             axes.spines[:].set_visible(True)  # an empty map is still a map
         row[0].set_ylabel(name, rotation=0, ha="right", va="center")
     for seed, axes in enumerate(grid[0]):
@@ -84,7 +84,8 @@ def feature_maps(rows: dict[str, Tensor]) -> Figure:
     return figure
 
 
-def _show(axes: Axes, image: Tensor, vmin: float = -1) -> None:
+def show_image(axes: Axes, image: Tensor, vmin: float = -1) -> None:
+    """Draw one image, shape (1, 28, 28), black on white; values from `vmin` to 1 are from white to black."""
     axes.imshow(image.squeeze(0).cpu().numpy(), cmap="gray_r", vmin=vmin, vmax=1)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)

@@ -11,10 +11,11 @@ import pytest
 from made_up import H200, a_run, runs_of
 from PIL import Image
 
-from fashion import EXPERIMENTS, gallery, plotting
-from fashion.figure_files import curve_paths, fingerprint, save, save_curves, source_of
+from fashion import EXPERIMENTS, plotting
 from fashion.runs.record import Run
 from fashion.settings import ROOT
+from fashion.study import gallery
+from fashion.study.figure_files import curve_paths, fingerprint, save, save_curves, source_of
 
 MODULE = """
 from fashion import plotting
@@ -205,7 +206,7 @@ def test_constants_of_one_name_in_two_modules_both_count(drawing, monkeypatch):
 
 def test_a_fingerprint_is_the_same_in_another_process():
     draws = ("curves", "published_and_ours", "side_by_side", "accuracy_against_time", "heatmap")
-    program = "from fashion import plotting\nfrom fashion.figure_files import fingerprint\n"
+    program = "from fashion import plotting\nfrom fashion.study.figure_files import fingerprint\n"
     program += f"print(*[fingerprint(getattr(plotting, name), []) for name in {draws}])"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert found == [fingerprint(getattr(plotting, name), []) for name in draws] and len(set(found)) == len(draws)
