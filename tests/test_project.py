@@ -86,6 +86,12 @@ def test_links_lead_somewhere(name):
     assert lost == [] and (local or name.startswith(("benchmarks", "data")))
 
 
+@pytest.mark.parametrize("name", [*READMES, ".ci/run", ".ci/lowest", ".github/workflows/ci.yml"])
+def test_commands_name_files_that_exist(name):
+    named = re.findall(r"(?<![\w/.-])(?:benchmarks|fashion|notebooks|tests)/[\w/.]*\w", (ROOT / name).read_text())
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
 def test_every_notebook_opens_with_a_way_back_and_on():
     for before, path, after in zip([None, *NOTEBOOKS], NOTEBOOKS, [*NOTEBOOKS[1:], None], strict=False):
         around = {"previous": before, "next": after}
