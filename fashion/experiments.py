@@ -126,9 +126,8 @@ SEARCH = {
     "search_32_10_flips_plain": {**_SHORT, "label_smoothing": 0.0, "augment": ("alternate",)},
     "search_32_10_sgd_cutout_4": {**_SHORT, "optimiser": "sgd", "augment": ("alternate", ("cutout", 4))},
     "search_32_10_flips_faster": {**_SHORT, "optimiser": ("muon", 0.1), "augment": ("alternate",)},
+    "search_32_10_flips_fastest": {**_SHORT, "optimiser": ("muon", 0.2), "augment": ("alternate",)},
     "search_32_10_cutout_4_faster": {**_SHORT, "optimiser": ("muon", 0.1), "augment": ("alternate", ("cutout", 4))},
-    "search_32_7_late": {**_SHORT, "model": "FastNetwork_32_2_1", "epochs": 7, "augment": ("alternate", ("cutout", 4))},
-    "search_32_7_late_sgd": {**_SHORT, "model": "FastNetwork_32_2_1", "epochs": 7, "optimiser": "sgd"},
 }
 _FAST_94_GPU = replace(
     _SEARCH,

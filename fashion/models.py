@@ -240,7 +240,6 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "NeuralNetwork_v1_5_5_BN": NeuralNetwork_v1_5_5_BN,
     "resnet18": resnet18,
     "FastNetwork_32": partial(FastNetwork, 32),
-    "FastNetwork_32_2_1": partial(FastNetwork, 32, 2, 1),
     "FastNetwork_64": partial(FastNetwork, 64),
     "FastNetwork_64_3": partial(FastNetwork, 64, 3),
     "FastNetwork_64_3_3": partial(FastNetwork, 64, 3, 3),
