@@ -14,7 +14,7 @@ from fashion.settings import MODEL_LOGS, RUNS, writable
 
 Groups = Mapping[Experiment, list[Run]]
 
-_FOUND_BY_TRIAL = ("fast_94", "fast_94_gpu", "fast_95_gpu")
+_FOUND_BY_TRIAL = ("fast_94", "fast_94_muon", "fast_94_gpu", "fast_95_gpu")
 
 
 @dataclass(frozen=True)
