@@ -140,7 +140,7 @@ def resnet18(study: Study) -> str:
 
 def fast(study: Study) -> str:
     """Say how soon an accuracy is reached."""
-    cpu = {name: study[name] for name in ("fast_93", "fast_94", "fast", "fast_95_muon", "fast_95")}
+    cpu = {each.name: runs for each, runs in study.group("fast").items()}
     gpu = [on_one_machine(study[name]) for name in ("fast_94_gpu", "fast_95_gpu")]
     muon, short = cpu["fast_95_muon"], cpu["fast_94"]
     slower = _per_epoch(short) / _per_epoch(cpu["fast"])
@@ -151,9 +151,9 @@ def fast(study: Study) -> str:
         f"{machine} cores `fast_93` ends at {percent(cpu['fast_93'])}% after {_duration(cpu['fast_93'])}, `fast` at "
         f"{percent(cpu['fast'])}% after {_duration(cpu['fast'])}, and `fast_95_muon` at {percent(muon)}% after "
         f"{_duration(muon)}, at 95% or above with {above} of {len(muon)} seeds; `fast_95`, with fewer epochs and "
-        f"without Muon, ends at {percent(cpu['fast_95'])}%. `fast_94`, `fast` in 10 epochs, ends at {percent(short)}% "
-        f"after {_duration(short)} of two {_machine(short)} cores, where an epoch takes {slower:.1f} "
-        "times as long."
+        f"without Muon, ends at {percent(cpu['fast_95'])}%. Ten epochs end at {percent(short)}% as `fast_94`, after "
+        f"{_duration(short)} of two {_machine(short)} cores, where an epoch takes {slower:.1f} times as long, and at "
+        f"{percent(cpu['fast_94_muon'])}% as `fast_94_muon`, with Muon and nothing cut out."
     )
 
 
@@ -178,6 +178,8 @@ def final(study: Study) -> str:
 def final_ablations(study: Study) -> str:
     """Say what the ingredients of the final recipe are worth."""
     (_, base), *others = study.final_ablations.items()
+    plain, smoothed = (study.validated[EXPERIMENTS[f"search_32_10_flips{end}"]] for end in ("_plain", ""))
+    higher = [_loss([run]) > _loss([own]) for own, run in paired(plain, smoothed)]
     ends = sorted(_mean(runs) for runs in (base, *(runs for _, runs in others)))
     worse = {title: [_loss([run]) > _loss([own]) for own, run in paired(base, runs)] for title, runs in others}
     changed = ", ".join(
@@ -186,6 +188,8 @@ def final_ablations(study: Study) -> str:
     return (
         "`final_short` trains the network of `final_small` for 30 epochs with all ingredients of `final`. On the "
         f"validation split its loss, after a temperature has calibrated the network, is {_loss(base):.4f}; {changed}. "
+        "Labels without teachers are smoothed, which by itself takes ten epochs of the network of `fast` from "
+        f"{_loss(plain):.4f} to {_loss(smoothed):.4f} (higher with {sum(higher)} of {len(higher)} seeds). "
         f"The accuracies, {ends[0]:.2f} to {ends[-1]:.2f}%, are too close for {len(base)} seeds to tell apart."
     )
 

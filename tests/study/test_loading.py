@@ -23,8 +23,8 @@ def test_a_study_has_its_groups_in_the_order_of_the_experiments():
     }  # fmt: skip
     assert list(published) == ["v1", "v1_5_5", "v1_5_5_BN", "v1_5_5_lrx2", "v1_5_5_lrx4", "v1_5_5_lrx8", "resnet18"]
     assert names(made.group("fast", "final")) == [
-        "fast_93", "fast_94", "fast", "fast_95", "fast_95_muon", "fast_94_gpu", "fast_95_gpu", "final_wide", "final",
-        "final_small",
+        "fast_93", "fast_94", "fast_94_muon", "fast", "fast_95", "fast_95_muon", "fast_94_gpu", "fast_95_gpu",
+        "final_wide", "final", "final_small",
     ]  # fmt: skip
     assert made["v1_5_5_lrx2"] == made.tested[EXPERIMENTS["v1_5_5_lrx2"]]
     with pytest.raises(KeyError, match="v2"):
