@@ -16,7 +16,7 @@ from fashion.estimates import mean_interval, prediction_interval
 from fashion.experiments import Experiment
 from fashion.runs.record import Run
 
-# Colours of Okabe and Ito, which colour-blind readers tell apart, and two darker ones; line styles differ as well.
+# Colours of Okabe and Ito, which colour-blind readers tell apart, and three others; line styles differ as well.
 _COLOURS = (
     "#0072B2",
     "#D55E00",
@@ -28,6 +28,7 @@ _COLOURS = (
     "#000000",
     "#882255",
     "#7F3C00",
+    "#332288",
 )
 _STYLES = {"train": (_COLOURS[0], "--"), "test": (_COLOURS[1], "-")}
 

@@ -29,9 +29,8 @@ _RATES = {"v1_5_5": "No BN", "v1_5_5_BN": "BN", "v1_5_5_lrx2": "lrx2", "v1_5_5_l
 
 
 def _results(study: Study, group: str) -> str:
-    groups = study.group(group)
-    runs = [run for each in groups.values() for run in each]
-    return f"{tables.markdown(tables.results(groups))}\n\n{tables.machines(runs)}."
+    runs = (run for each in study.tested.values() for run in each)  # for the tables without a legend, too
+    return f"{tables.markdown(tables.results(study.group(group)))}\n\n{tables.machines(runs)}."
 
 
 def _answer(study: Study, answer: Callable[[Study], str], notebook: str) -> str:

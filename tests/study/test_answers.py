@@ -193,8 +193,8 @@ def test_the_fast_recipes_come_with_their_seconds():
     assert "94.50% after 2.1 s of an H200 (n = 2)" in text and "95.10% after 8.6 s (n = 2)" in text
     assert "93.50% after 53 s" in text and "94.00% after 3 min, and" in text
     assert "95.07 ± 0.52% after 18 min, at 95% or above with 2 of 3 seeds" in text and "ends at 94.90%" in text
-    assert "end at 93.90% as `fast_94`, after 6 min of two Xeon cores, where an epoch takes 2.0 times as" in text
-    assert text.endswith("and at 94.20% as `fast_94_muon`, with Muon and nothing cut out.")
+    assert "at 93.90% as `fast_94`, after 6 min of two Xeon cores, where an epoch takes 2.0 times as long as on" in text
+    assert text.endswith("and at 94.20% as `fast_94_muon`, with Muon and nothing cut out: +0.30 points.")
 
 
 def test_how_sure_the_shipped_network_may_be_is_told(monkeypatch):
@@ -336,8 +336,8 @@ def test_what_the_sentences_take_for_granted_holds_in_the_record(record):
     short = {each.name: np.array([(run.accuracy, -probabilities.calibrated_loss(run, study.validation_labels()))
                                   for run in runs]) for each, runs in record.trials.items()}  # fmt: skip
     assert (short["fast_94_muon"] > short["fast_94"]).all() and len(short["fast_94"]) == 3
-    timed = {each.name: np.mean([run.train_seconds for run in runs]) for each, runs in record.trials.items()}
-    assert 1 < timed["search_32_10_flips"] / timed["fast_94"] < 1.1  # "adds less than a tenth"
+    gaps = [muon.accuracy - sgd.accuracy for sgd, muon in tables.paired(record["fast_94"], record["fast_94_muon"])]
+    assert abs(np.mean(gaps)) < mean_interval(gaps)[1] and len(gaps) == 5  # "no gain on the test images"
     slower, plain = short["search_32_10_flips"], short["search_32_10_flips_plain"]
     for other in (short["fast_94"], plain):  # "a higher loss and a higher accuracy with every seed"
         assert ((slower > other) == (True, False)).all()
