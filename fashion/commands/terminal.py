@@ -106,7 +106,7 @@ def _require_recipe(experiment: Experiment, logs: Path, validation: bool) -> Non
     for run in read_runs(folder):
         if differences := experiment.differences(run.record.experiment):
             raise FashionError(
-                f"{from_here(folder)} has {experiment.name} with {', '.join(differences)}: give that folder in place of the name"
+                f"{from_here(folder)} has {experiment.name} with {', '.join(differences)}: name that folder instead"
             )
 
 

@@ -77,7 +77,7 @@ def test_what_is_not_among_the_users_runs_is_the_studys(capsys, tmp_path, monkey
         (["v1", "v2"], "there is no experiment 'v2'"),
         (["runs/nix"], "there is no folder runs/nix\n"),
         (["v1_5_5"], "v1_5_5 has no runs here\n"),
-        (["fast"], "model_fast_logs has fast with epochs 1, not 16, momentum 0.5, not 0.9: give that folder in place of the name\n"),
+        (["fast"], "model_fast_logs has fast with epochs 1, not 16, momentum 0.5, not 0.9: name that folder instead\n"),
         (["v1_logits", "--validation"], "v1_logits has no runs here on the validation split\n"),
         (["v1", "--output", "curves.pdf"], "--output takes a PNG file, not curves.pdf"),
         (["v1", "--output", "{logs}/file/curves.png"], "file"),

@@ -346,6 +346,9 @@ def test_what_the_sentences_take_for_granted_holds_in_the_record(record):
     assert losses["fast_95_gpu"] < min(losses[f"search_{name}"] for name in ("64_3_24", "128_3_12", "64_3_30"))
     for name in ("fast_93", "fast", "fast_95_muon"):
         assert all(run.record.provenance.hardware.endswith("2 threads") for run in record[name])
+    machines = {run.record.machine for runs in record.tested.values() for run in runs}
+    legend = (ROOT / "README.md").read_text().partition("<!-- results")[2].partition("<!-- /results")[0]
+    assert len(machines) == 5 and all(f"**{machine}**: " in legend for machine in machines)
 
 
 def test_the_numbers_in_prose_are_those_of_the_recipes():
