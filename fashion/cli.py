@@ -14,10 +14,10 @@ import typer
 
 import fashion
 from fashion.commands.demo import demo_command
+from fashion.commands.listing import list_command
 from fashion.commands.show import show_command
 from fashion.commands.sweep import sweep_command
 from fashion.commands.terminal import (
-    RUNS_FOLDER,
     Data,
     Epochs,
     Logs,
@@ -35,7 +35,7 @@ from fashion.commands.terminal import (
     show,
     tell_of_rehearsal,
 )
-from fashion.experiments import EXPERIMENTS, Experiment
+from fashion.experiments import Experiment
 from fashion.settings import MODEL_LOGS, ROOT, RUNS, SHIPPED, FashionError, Paused, writable
 
 if TYPE_CHECKING:
@@ -75,35 +75,7 @@ def run_command_line(arguments: list[str] | None = None) -> int:
     return code or 0
 
 
-@app.command("list")
-def list_command(
-    logs: Annotated[Path, typer.Option(help=f"{RUNS_FOLDER}.", show_default="model_logs")] = MODEL_LOGS,
-) -> None:
-    """List every experiment, or those that ran in a folder: model, recipe, seeds, and mean accuracy in percent."""
-    from fashion.runs.record import failures, read_runs
-    from fashion.study.writing import in_words, percent, seed_list
-
-    if not logs.is_dir():
-        raise FashionError(f"there is no folder {logs}; the study's record, model_logs, comes with its repository")
-    found: dict[Experiment, tuple[list[Run], list[Run]]] = {each: ([], []) for each in EXPERIMENTS.values()}
-    for part, folder in enumerate((logs, logs / "validation")):
-        for run in (run for each in sorted(folder.glob("*_logs")) for run in read_runs(each)):
-            found.setdefault(run.record.experiment, ([], []))[part].append(run)
-    rows = [
-        {
-            "experiment": experiment.name,
-            "model": " + ".join((experiment.model, *experiment.changes)),
-            "recipe": in_words(experiment),
-            "seeds": seed_list(tested or validated),
-            "test": percent(tested),
-            "validation": percent(validated),
-        }
-        for experiment, (tested, validated) in found.items()
-        if tested or validated or logs == MODEL_LOGS
-    ]
-    show(rows) if rows else typer.echo(f"no run in {logs}")
-    for line in failures(logs):
-        typer.echo(f"failed: {line}")
+app.command("list")(list_command)
 
 
 @app.command("run")

@@ -2,7 +2,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -213,32 +212,6 @@ def cells(out, name):
     """The cells of a table's rows that begin with a name."""
     rows = ([cell.strip() for cell in line.split("  ") if cell.strip()] for line in out.splitlines())
     return [row for row in rows if row and row[0] == name]
-
-
-def test_list_shows_every_experiment(capsys):
-    code, out, _ = call(capsys, "list")
-    assert code == 0
-    for name in EXPERIMENTS:
-        assert len(cells(out, name)) == 1
-    assert "14 epochs, lr 0.001, momentum 0.9 " in out and "34 epochs, lr 0.2, momentum 0.9, muon 0.05" in out
-    assert cells(out, "v1_fixed")[0][1] == "NeuralNetwork_v1 + logits + identity"
-
-
-def test_list_shows_what_else_a_folder_holds_and_how_it_differs(capsys, tmp_path):
-    v1 = EXPERIMENTS["v1"]
-    for seed in (0, 1, 2):
-        record(tmp_path, v1, 10.0 + seed, seed)
-    record(tmp_path, v1, 20.0, seed=1, validation=True)
-    record(tmp_path, replace(v1, epochs=2, published=None), 30.0, seed=4)
-    record(tmp_path, Experiment("mine", "NeuralNetwork_v1", epochs=3, momentum=0.5), 40.0, seed=7)
-    _, out, _ = call(capsys, "list", "--logs", str(tmp_path))
-    recorded, shorter = cells(out, "v1")
-    assert recorded == ["v1", "NeuralNetwork_v1", "5 epochs, lr 0.001", "0-2", "11.00 ± 2.48", "20.00"]
-    assert shorter == ["v1", "NeuralNetwork_v1", "2 epochs, lr 0.001, (epochs 2, not 5)", "4", "30.00"]
-    assert cells(out, "mine") == [["mine", "NeuralNetwork_v1", "3 epochs, lr 0.001, momentum 0.5", "7", "40.00"]]
-    assert not cells(out, "resnet18")
-    (tmp_path / "empty").mkdir()
-    assert call(capsys, "list", "--logs", str(tmp_path / "empty"))[:2] == (0, f"no run in {tmp_path / 'empty'}\n")
 
 
 def test_compare_sets_two_recipes_side_by_side_on_the_same_seeds_and_images(capsys, tmp_path):

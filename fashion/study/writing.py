@@ -1,8 +1,7 @@
 """Measurements in words."""
 
 from fashion.estimates import mean_interval, prediction_interval
-from fashion.experiments import EXPERIMENTS
-from fashion.recipes import Choice, Experiment
+from fashion.recipes import Choice
 from fashion.runs.record import Run
 
 
@@ -46,12 +45,3 @@ def seed_list(runs: list[Run]) -> str:
 def choice_in_words(choice: Choice) -> str:
     """Write what a recipe chooses by name, with its parameters: `cutout 8`."""
     return choice if isinstance(choice, str) else " ".join(map(str, choice))
-
-
-def in_words(experiment: Experiment) -> str:
-    """Say in a few words what an experiment's recipe is, and how it differs from what `EXPERIMENTS` has."""
-    words = [f"{counted(experiment.epochs, 'epoch')}, lr {experiment.lr:g}"]
-    words += [f"momentum {experiment.momentum:g}"] if experiment.momentum else []
-    words += [choice_in_words(experiment.optimiser)] if experiment.optimiser != "sgd" else []
-    differences = EXPERIMENTS.get(experiment.name, experiment).differences(experiment)
-    return ", ".join([*words, *(f"({each})" for each in differences)])

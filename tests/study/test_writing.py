@@ -1,10 +1,8 @@
-from dataclasses import replace
 
 import pytest
 from made_up import a_run, ending_at
 
-from fashion import EXPERIMENTS
-from fashion.study.writing import choice_in_words, in_words, one_more, percent, seed_list, with_interval
+from fashion.study.writing import choice_in_words, one_more, percent, seed_list, with_interval
 
 
 def test_an_interval_is_shown_from_three_seeds_on():
@@ -24,18 +22,6 @@ def test_one_more_run_ends_farther_off_than_the_mean_and_never_beyond_what_is_po
 @pytest.mark.parametrize(("numbers", "text"), [([0], "0"), ([0, 1, 2], "0-2"), ([0, 2, 3], "0,2,3"), ([], "")])
 def test_seeds_are_written_as_the_command_line_takes_them(numbers, text):
     assert seed_list([a_run(10.0, seed=number) for number in numbers]) == text
-
-
-def test_a_recipe_is_told_by_what_it_does_not_share_with_all():
-    assert in_words(EXPERIMENTS["v1"]) == "5 epochs, lr 0.001"
-    assert in_words(replace(EXPERIMENTS["v1"], name="mine", epochs=1)) == "1 epoch, lr 0.001"
-    assert in_words(EXPERIMENTS["fast_95_muon"]) == "34 epochs, lr 0.2, momentum 0.9, muon 0.05"
-    assert in_words(replace(EXPERIMENTS["v1"], name="mine", optimiser="adam")) == "5 epochs, lr 0.001, adam"
-
-
-def test_a_recipe_is_told_apart_from_that_of_the_same_name():
-    changed = replace(EXPERIMENTS["v1"], epochs=2, momentum=0.9)
-    assert in_words(changed) == "2 epochs, lr 0.001, momentum 0.9, (epochs 2, not 5), (momentum 0.9, not 0.0)"
 
 
 def test_what_is_chosen_by_name_is_written_with_its_parameters():
