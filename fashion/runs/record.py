@@ -161,11 +161,13 @@ def read_run(folder: Path) -> Run | None:
     if not place.exists():
         return None
     try:
-        record = Record.from_json(json.loads((place / "run.json").read_text()))
-        history = _read_history(place)
+        values = json.loads((place / "run.json").read_text())
+        record, history = Record.from_json(values), _read_history(place)
         predictions = np.fromfile(place / "predictions.bin", dtype=np.uint8)
         outputs = _read_outputs(place / "outputs.npy") if (place / "outputs.npy").exists() else None
         require_consistent(record, history, predictions, outputs)
+        if values.get("metrics") not in (None, history[-1].metrics):
+            raise ValueError("its metrics are not those of its last epoch")
         if folder.name != f"seed_{record.seed}":
             raise ValueError(f"its seed is {record.seed}")
     except Exception as error:  # damage shows in many ways

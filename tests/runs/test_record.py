@@ -280,6 +280,7 @@ def test_a_damaged_record_is_named(tmp_path, small, name, damage):
         ({"recipe": {}}, "'model'"),
         ({"recipe": None}, "not iterable"),
         ({"test_images": 7}, "4 epochs, 100 predictions"),
+        ({"metrics": {"test_accuracy": 99.9}}, "its metrics are not those of its last epoch"),
     ],
 )
 def test_a_record_of_something_else_is_named(tmp_path, small, changes, why):
