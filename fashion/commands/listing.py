@@ -72,25 +72,10 @@ def _called(name: str, found: "dict[Experiment, tuple[list[Run], list[Run]]]") -
 def _recipes(
     experiments: list[Experiment], found: "dict[Experiment, tuple[list[Run], list[Run]]]"
 ) -> list[dict[str, str]]:
-    """Return the rows of a table: the fields that one of the recipes sets, and how the runs of each ended."""
-    fields_set = [name for name in experiments[0].recipe if any(_is_set(each, name) for each in experiments)]
-    columns = {}
-    for each in experiments:
-        title = ": ".join((each.name, *_changed(each).values()))
-        columns[title] = {name: _in_words(each.recipe[name]) for name in fields_set} | _ends(*found[each])
-    rows = dict.fromkeys(name for column in columns.values() for name in column)
-    return [{"": row, **{title: column[row] for title, column in columns.items()}} for row in rows]
+    """Return the rows of a table with a column for each experiment: its settings, and how its runs ended."""
+    from fashion.study.tables import recipes
 
-
-def _is_set(experiment: Experiment, name: str) -> bool:
-    return experiment.recipe[name] != Experiment.__dataclass_fields__[name].default
-
-
-def _in_words(value: object) -> str:
-    """Write the value of a field: `flip, cutout 8`, `muon 0.05`, `none`."""
-    from fashion.study.writing import choice_in_words
-
-    if not isinstance(value, tuple):
-        return str(value) or "none"
-    one = value and any(isinstance(each, int | float) for each in value)
-    return choice_in_words(value) if one else ", ".join(map(choice_in_words, value)) or "none"
+    columns = ["", *(": ".join((each.name, *_changed(each).values())) for each in experiments)]
+    ends = [_ends(*found[each]) for each in experiments]
+    rows = [*recipes(experiments).to_numpy(), *([name, *(end[name] for end in ends)] for name in ends[0])]
+    return [dict(zip(columns, row, strict=True)) for row in rows]

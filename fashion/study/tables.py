@@ -114,11 +114,10 @@ def difference(first: list[Run], second: list[Run], epoch: int = 0) -> str:
 
 def recipes(experiments: Iterable[Experiment]) -> pd.DataFrame:
     """Tabulate what recipes set: a row for each setting that one of them has, a column for each experiment."""
-    recipes = {each.name: each.recipe for each in experiments}
-    names = [name for name in next(iter(recipes.values())) if any(recipe[name] for recipe in recipes.values())]
-    return pd.DataFrame(
-        {"setting": name} | {title: _setting(name, recipe[name]) for title, recipe in recipes.items()} for name in names
-    )
+    titles, recipes = zip(*((each.name, each.recipe) for each in experiments), strict=True)
+    names = [name for name in recipes[0] if any(recipe[name] for recipe in recipes)]
+    rows = ([name, *(_setting(name, recipe[name]) for recipe in recipes)] for name in names)
+    return pd.DataFrame(rows, columns=["setting", *titles])
 
 
 def times(rows: Iterable[tuple[Experiment, list[Run]]], labels: np.ndarray) -> pd.DataFrame:

@@ -1,4 +1,3 @@
-
 import pytest
 from made_up import a_run, ending_at
 
