@@ -7,7 +7,8 @@ from statistics import median
 
 from benchmarks import measurements
 from fashion.runs.record import read_runs
-from fashion.study.tables import difference, markdown, paired
+from fashion.study.measures import difference, paired
+from fashion.study.tables import markdown
 from fashion.study.writing import percent, seed_list
 
 # In the folder of the benchmarks

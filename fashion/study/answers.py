@@ -1,86 +1,47 @@
 """What the study found, in sentences whose numbers are computed from its runs: for the README and the notebooks."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean, median
 
 import numpy as np
 from scipy.special import softmax
+from scipy.stats import binomtest
 
 from fashion.estimates import epochs_to, prediction_interval
 from fashion.experiments import CALIBRATED_BY, EXPERIMENTS, LEARNING_RATE_EPOCHS
 from fashion.inference.classifier import load_classifier
 from fashion.runs.record import Run
-from fashion.study.insights import Looks, headline
 from fashion.study.loading import Study, test_labels, validation_labels
+from fashion.study.measures import difference, gaps, machine, mean, on_one_machine, paired, span, took
 from fashion.study.mistakes import missed, votes
 from fashion.study.probabilities import accuracy, calibrated_loss, calibration_error, mirrored
-from fashion.study.tables import difference, on_one_machine, paired
-from fashion.study.writing import duration, percent, with_interval
+from fashion.study.writing import percent, with_interval
 
-BEST_PUBLISHED = 96.41  # mean of five runs, table 5 of the paper that `_against_best` links
-
-
-_NOT_ON_THE_FIRST_PAGE = ("01_v1", "03_v1_5_5_BN")
-
-
-def findings(study: Study, looks: Looks) -> str:
-    """List what was found, a line each, with links to the notebooks that show it."""
-    found = {name: line for name, line in headlines(study, looks).items() if name not in _NOT_ON_THE_FIRST_PAGE}
-    return "\n".join(f"- {line}. [{name}](notebooks/{name}.ipynb)" for name, line in found.items())
-
-
-def headlines(study: Study, looks: Looks) -> dict[str, str]:
-    """Say in a sentence, without its full stop, what each notebook finds."""
-    published = study.group("published")
-    holds = [each for each in published if each.name in _agreement(study)[0] and _spread(published[each]) < 10]
-    gap = max((abs(_mean(published[each]) - each.published) for each in holds), default=0)
-    bn, plain = study.learning_rates.values()
-    rates = [_mean(arm[rate], LEARNING_RATE_EPOCHS) for arm in (bn, plain) for rate in ("0.001", "0.008")]
-    muon, machine = study["fast_95_muon"], _machine(study["fast"])
-    gpu = [on_one_machine(study[name]) for name in ("fast_94_gpu", "fast_95_gpu")]
-    return {
-        "00_results": f"**{len(holds)} of {len(published)} published accuracies hold** to {gap:.2f} points; 72.8% is a "
-        f"lottery: ours end {_span(study['v1_5_5'])}",
-        "01_v1": "**No single change repairs `v1`; three together do**: `v1_fixed` ends at "
-        f"{_mean(study['v1_fixed']):.1f}%, not {_mean(study['v1']):.1f}%",
-        "02_v1_5_5": "**A doubled softmax stalls learning.** Without it `v1_5_5` ends at "
-        f"{_mean(study['v1_5_5_logits']):.1f}%, not {_mean(study['v1_5_5']):.1f}%",
-        "03_v1_5_5_BN": "**Batch normalisation makes up for the softmax, and more**: after 25 epochs the network is at "
-        f"{_mean(study['v1_5_5'], 25):.1f}%, without its softmax at {_mean(study['v1_5_5_logits'], 25):.1f}%, with "
-        f"batch normalisation at {_mean(study['v1_5_5_BN'], 25):.1f}%",
-        "04_learning_rate": f"**8 times the learning rate pays**: {rates[0]:.1f} to {rates[1]:.1f}% with batch "
-        f"normalisation, {rates[2]:.1f} to {rates[3]:.1f}% without",
-        "05_resnet18": f"**ImageNet is worth {_points(study['resnet18_scratch'], study['resnet18'])}** at 28 x 28: "
-        f"{_mean(study['resnet18']):.1f}%, not {_mean(study['resnet18_scratch']):.1f}%",
-        "06_fast_model": f"**{_mean(study['fast']):.1f}% takes {_duration(study['fast'])}** of two {machine} cores, "
-        f"{_mean(muon):.1f}% {_duration(muon)}; an {_machine(gpu[0])} takes {_duration(gpu[0])} to "
-        f"{_mean(gpu[0]):.1f}% and {_duration(gpu[1])} to {_mean(gpu[1]):.1f}%",
-        "07_final_model": f"**The final model ends at {_mean(study['final']):.1f}%** (n = {len(study['final'])}), "
-        f"{_against_best(study['final'])}",
-        "08_inside": headline(looks),
-    }
+BEST_PUBLISHED = 96.41  # mean of five runs, table 5 of the paper that `against_best` links
 
 
 def reproduction(study: Study) -> str:
     """Say which published accuracies lie where one more run of ours would end."""
-    inside, outside, few = (", ".join(f"`{name}`" for name in names) for names in _agreement(study))
+    inside, outside, few = (", ".join(f"`{name}`" for name in names) for names in agreement(study))
     text = f"The published accuracy lies where 95% of further runs of ours would end: {inside or 'none'}."
     text += f" It lies outside: {outside}." if outside else ""
     text += f" Too few seeds to tell: {few}." if few else ""
-    return f"{text} For `v1_5_5` that is a weak test: its seeds end {_span(study['v1_5_5'])}."
+    return f"{text} For `v1_5_5` that is a weak test: its seeds end {span(study['v1_5_5'])}."
 
 
 def v1(study: Study) -> str:
     """Say why v1 stays at chance level, and what repairs it."""
     alone = [study[name] for name in ("v1_logits", "v1_identity", "v1_lrx10", "v1_momentum")]
-    moved = sum(run.accuracy > 20 for runs in alone for run in runs)
+    moved = [run.seed for runs in alone for run in runs if run.accuracy > 20]
     return (
-        f"`v1` ends at {_mean(study['v1']):.1f}%, as the published run did. Its two single filters, each before a "
+        f"`v1` ends at {mean(study['v1']):.1f}%, as the published run did. Its two single filters, each before a "
         "ReLU, pass on almost nothing of an image, and its softmax, to which `CrossEntropyLoss` adds another, takes "
         "nine tenths of every gradient at the start. No change is enough alone: without the softmax, with filters "
-        f"that start by passing images on, at ten times the rate, or with momentum, {moved} of {sum(map(len, alone))} "
-        "runs pass 20%. Three of these together, all but the rate, take every seed above 80%: `v1_fixed` ends at "
-        f"{percent(study['v1_fixed'])}%."
+        f"that start by passing images on, at ten times the rate, or with momentum, {len(moved)} of "
+        f"{sum(map(len, alone))} runs pass 20%, those of seed {_counts(moved)}. Three of these together, all but the "
+        f"rate, take every seed above 80%: `v1_fixed` ends at {percent(study['v1_fixed'])}%."
     )
 
 
@@ -93,7 +54,9 @@ def v1_5_5(study: Study) -> str:
         f"The published 72.8% is one draw from a wide range: our seeds end at {ends}%. Each stays at chance level for "
         f"{min(left) - 1} to {max(left) - 1} of the 25 epochs, and the recipe ends while some are still on their way. "
         "The model's softmax before a loss that applies its own holds them there: without it, as `v1_5_5_logits`, the "
-        f"same network ends at {percent(study['v1_5_5_logits'])}%."
+        f"same network ends at {percent(study['v1_5_5_logits'])}%. It acts much as a lower rate would: after "
+        f"{LEARNING_RATE_EPOCHS} epochs the network with it is at {_after(study['v1_5_5_noBN_lrx8'])}% at eight times "
+        f"the rate, without it at {_after(study['v1_5_5_logits'])}% at the plain one."
     )
 
 
@@ -104,8 +67,8 @@ def batch_normalisation(study: Study) -> str:
         f"With batch normalisation the network ends at {percent(bn)}%, without it at {percent(study['v1_5_5'])}%. "
         "Taking the softmax out of the model closes most of that gap, too: after 25 epochs batch normalisation is "
         f"{_points(logits, bn, 25)} ahead of it. Both together reach 90% after {_counts(_epochs(both, 90))} epochs, "
-        f"batch normalisation alone after {_counts(_epochs(bn, 90))}; after 40 they end alike, at {percent(both)}% (n "
-        f"= {len(both)}) and {percent(bn)}%."
+        f"batch normalisation alone after {_counts(_epochs(bn, 90))}; after 40 they are at {percent(both)}% (n = "
+        f"{len(both)}) and {percent(bn)}%."
     )
 
 
@@ -114,8 +77,8 @@ def learning_rates(study: Study) -> str:
     with_bn, without = study.learning_rates.values()
     gain = _points(with_bn["0.001"], with_bn["0.008"], LEARNING_RATE_EPOCHS)
     left = {rate: _epochs(runs, 25, LEARNING_RATE_EPOCHS) for rate, runs in without.items()}
-    best = max(_mean(runs, LEARNING_RATE_EPOCHS) for runs in without.values())
-    worst = min(_mean(runs, LEARNING_RATE_EPOCHS) for runs in with_bn.values())
+    best = max(mean(runs, LEARNING_RATE_EPOCHS) for runs in without.values())
+    worst = min(mean(runs, LEARNING_RATE_EPOCHS) for runs in with_bn.values())
     counts = ", ".join(f"{len(epochs)} of {len(without[rate])} at {rate}" for rate, epochs in left.items())
     return (
         f"With batch normalisation a higher rate learns faster and is still ahead after ten epochs: 0.008 is {gain} "
@@ -128,12 +91,12 @@ def learning_rates(study: Study) -> str:
 def resnet18(study: Study) -> str:
     """Say what ResNet-18 owes to ImageNet."""
     pretrained, scratch = study["resnet18"], study["resnet18_scratch"]
-    gaps = [one.accuracy - other.accuracy for one, other in paired(pretrained, scratch)]
+    ahead = gaps(scratch, pretrained)
     trained = [fmean(run.history[-1].train_accuracy for run in runs) for runs in (pretrained, scratch)]
     return (
         f"From ImageNet weights ResNet-18 ends at {percent(pretrained)}% (published: 89.9%), from random ones at "
-        f"{percent(scratch)}%. The pretrained network is ahead with {sum(gap > 0 for gap in gaps)} of {len(gaps)} "
-        f"seeds, by {min(gaps):.1f} to {max(gaps):.1f} points, {median(gaps):.1f} in the median. Both overfit: in "
+        f"{percent(scratch)}%. The pretrained network is ahead with {sum(gap > 0 for gap in ahead)} of {len(ahead)} "
+        f"seeds, by {min(ahead):.1f} to {max(ahead):.1f} points, {median(ahead):.1f} in the median. Both overfit: in "
         f"training they end at {trained[0]:.1f} and {trained[1]:.1f}%."
     )
 
@@ -144,16 +107,16 @@ def fast(study: Study) -> str:
     gpu = [on_one_machine(study[name]) for name in ("fast_94_gpu", "fast_95_gpu")]
     muon, short = cpu["fast_95_muon"], cpu["fast_94"]
     slower = _per_epoch(short) / _per_epoch(cpu["fast"])
-    above, machine = sum(run.accuracy >= 95 for run in muon), _machine(cpu["fast"])
+    above, cores = sum(run.accuracy >= 95 for run in muon), machine(cpu["fast"])
     return (
-        f"`fast_94_gpu` ends at {percent(gpu[0])}% after {_duration(gpu[0])} of an {_machine(gpu[0])} (n = "
-        f"{len(gpu[0])}), `fast_95_gpu` at {percent(gpu[1])}% after {_duration(gpu[1])} (n = {len(gpu[1])}). On two "
-        f"{machine} cores `fast_93` ends at {percent(cpu['fast_93'])}% after {_duration(cpu['fast_93'])}, `fast` at "
-        f"{percent(cpu['fast'])}% after {_duration(cpu['fast'])}, and `fast_95_muon` at {percent(muon)}% after "
-        f"{_duration(muon)}, at 95% or above with {above} of {len(muon)} seeds; `fast_95`, with fewer epochs and "
+        f"`fast_94_gpu` ends at {percent(gpu[0])}% after {took(gpu[0])} of an {machine(gpu[0])} (n = "
+        f"{len(gpu[0])}), `fast_95_gpu` at {percent(gpu[1])}% after {took(gpu[1])} (n = {len(gpu[1])}). On two "
+        f"{cores} cores `fast_93` ends at {percent(cpu['fast_93'])}% after {took(cpu['fast_93'])}, `fast` at "
+        f"{percent(cpu['fast'])}% after {took(cpu['fast'])}, and `fast_95_muon` at {percent(muon)}% after "
+        f"{took(muon)}, at 95% or above with {above} of {len(muon)} seeds; `fast_95`, with fewer epochs and "
         f"without Muon, ends at {percent(cpu['fast_95'])}%. Ten epochs end at {percent(short)}% as `fast_94`, after "
-        f"{_duration(short)} of two {_machine(short)} cores, where an epoch takes {slower:.1f} times as long as on the "
-        f"{machine}, and at {percent(cpu['fast_94_muon'])}% as `fast_94_muon`, with Muon and nothing cut out: "
+        f"{took(short)} of two {machine(short)} cores, where an epoch takes {slower:.1f} times as long as on the "
+        f"{cores}, and at {percent(cpu['fast_94_muon'])}% as `fast_94_muon`, with Muon and nothing cut out: "
         f"{difference(short, cpu['fast_94_muon'])} points."
     )
 
@@ -163,15 +126,15 @@ def final(study: Study) -> str:
     runs, labels = study["final"], test_labels()
     averaged = with_interval([accuracy(mirrored(run), labels) for run in runs])
     text = (
-        f"`final` ends at {percent(runs)}% (n = {len(runs)}) after {_duration(runs)} of an {_machine(runs)}, "
-        f"{_against_best(runs)}, and at {averaged}% if each image is averaged with its mirror image."
+        f"`final` ends at {percent(runs)}% (n = {len(runs)}) after {took(runs)} of an {machine(runs)}, "
+        f"{against_best(runs)}, and at {averaged}% if each image is averaged with its mirror image."
     )
     if study.teachers:
-        text += f" Its {len(study.teachers)} teachers, which all seeds share, take {_duration(study.teachers)} each."
+        text += f" Its {len(study.teachers)} teachers, which all seeds share, take {took(study.teachers)} each."
     if small := study["final_small"]:
         text += (
             f" `final_small`, with a quarter of the parameters, ends at {percent(small)}% (n = {len(small)}) after "
-            f"{_duration(small)}."
+            f"{took(small)}."
         )
     return text
 
@@ -181,7 +144,7 @@ def final_ablations(study: Study) -> str:
     (_, base), *others = study.final_ablations.items()
     plain, smoothed = (study.validated[EXPERIMENTS[f"search_32_10_flips{end}"]] for end in ("_plain", ""))
     higher = [_loss([run]) > _loss([own]) for own, run in paired(plain, smoothed)]
-    ends = sorted(_mean(runs) for runs in (base, *(runs for _, runs in others)))
+    ends = sorted(mean(runs) for runs in (base, *(runs for _, runs in others)))
     worse = {title: [_loss([run]) > _loss([own]) for own, run in paired(base, runs)] for title, runs in others}
     changed = ", ".join(
         f"{title} {_loss(runs):.4f} (higher with {sum(worse[title])} of {len(runs)} seeds)" for title, runs in others
@@ -192,7 +155,8 @@ def final_ablations(study: Study) -> str:
         "What teachers are worth is open: without them labels are smoothed, and smoothing raises the loss by itself, "
         f"in ten epochs of the network of `fast` from {_loss(plain):.4f} to {_loss(smoothed):.4f} (higher with "
         f"{sum(higher)} of {len(higher)} seeds). "
-        f"The accuracies, {ends[0]:.2f} to {ends[-1]:.2f}%, are too close for {len(base)} seeds to tell apart."
+        f"The accuracies are {ends[0]:.2f} to {ends[-1]:.2f}%. Over {len(base)} seeds no gap, "
+        "in accuracy or in loss, exceeds its 95% interval."
     )
 
 
@@ -203,14 +167,16 @@ def shipped(study: Study) -> str:
     (run,) = (run for run in study[name] if run.seed == seed)
     probabilities = softmax(run.outputs[0].astype(float) / classifier.temperature, axis=1)
     error, right = calibration_error(probabilities, test_labels()), run.predictions == test_labels()
-    about = np.abs(probabilities.max(axis=1) - 0.8) <= 0.05
+    about = right[np.abs(probabilities.max(axis=1) - 0.8) <= 0.05]
+    low, high = binomtest(int(about.sum()), len(about)).proportion_ci(method="wilson")
     by = EXPERIMENTS[CALIBRATED_BY.get(name, name)]
     how = f", by its recipe in {by.epochs} epochs" if by.name != name else ""
     return (
         f"`fashion predict` asks seed {seed} of `{name}`, right on {run.accuracy:.1f}% of the test images. Its "
-        f"probabilities are calibrated on held-out images{how}: they miss by {error:.1f} points on average, but where "
-        f"it is about 80% sure it is right {right[about].mean():.0%} of the time. It knows product photos of ten kinds "
-        'of garment; it has no answer for "none of these".'
+        f"probabilities are calibrated on held-out images{how}: they miss by {error:.1f} points on average; where it "
+        f"is about 80% sure it is right with {about.sum()} of {len(about)} images, {about.mean():.0%} (95% interval "
+        f"{low:.0%} to {high:.0%}). It knows product photos of ten kinds of garment; it has no answer for "
+        '"none of these".'
     )
 
 
@@ -220,8 +186,8 @@ def final_wide(study: Study) -> str:
     history = runs[0].history
     least, best = min(history, key=lambda each: each.test_loss), max(history, key=lambda each: each.test_accuracy)
     return (
-        f"`final_wide` ends at {percent(runs)}% (n = {len(runs)}) after {_duration(runs)} of an "
-        f"{_machine(runs)}. It learns its training images by heart: after epoch {least.epoch} its test loss "
+        f"`final_wide` ends at {percent(runs)}% (n = {len(runs)}) after {took(runs)} of an "
+        f"{machine(runs)}. It overfits: after epoch {least.epoch} its test loss "
         f"rises from {least.test_loss:.3f} to {history[-1].test_loss:.3f} and its test accuracy falls from "
         f"{best.test_accuracy:.2f}% (epoch {best.epoch}) to {history[-1].test_accuracy:.2f}%, while the accuracy on "
         f"training images, moved and mixed as they are, rises from {least.train_accuracy:.1f} to "
@@ -240,7 +206,27 @@ def missed_by_all(study: Study) -> str:
     )
 
 
-def _agreement(study: Study) -> tuple[list[str], list[str], list[str]]:
+def budget(study: Study) -> str:
+    """Say how many runs there are, and how long they trained and tested, by kind of machine."""
+    groups = (runs for part in (study.tested, study.validated, study.on_gpu) for runs in part.values())
+    runs = [*(run for group in groups for run in group), *study.teachers]
+    hours: Counter[str] = Counter()
+    for run in runs:
+        cores = re.search(r"(\d+) threads?", run.record.provenance.hardware)
+        alone = sum(epoch.seconds for epoch in run.history) / run.record.together / 3600
+        hours["core"] += alone * int(cores[1]) if cores else 0
+        hours[run.record.machine] += 0 if cores else alone
+    tested = sum(run.record.evaluated_on == "test" for run in runs)
+    on_gpus = " and ".join(
+        f"{60 * each:.0f} minutes of an {name}" for name, each in hours.items() if name != "core" and each
+    )
+    return (
+        f"{len(runs)} runs, of which {tested} were evaluated on the test images, trained and tested for "
+        f"{hours['core']:.0f} core-hours of CPUs, {on_gpus}."
+    )
+
+
+def agreement(study: Study) -> tuple[list[str], list[str], list[str]]:
     """Sort the published experiments: inside the range of one more run, outside it, or with too few seeds to tell."""
     places: tuple[list[str], list[str], list[str]] = ([], [], [])
     for experiment, runs in study.group("published").items():
@@ -255,14 +241,15 @@ def _points(first: list[Run], second: list[Run], epoch: int = 0) -> str:
     return difference(first, second, epoch).removeprefix("+") + " points"
 
 
-def _against_best(runs: list[Run]) -> str:
-    side = "above" if _mean(runs) > BEST_PUBLISHED else "below"
+def against_best(runs: list[Run]) -> str:
+    """Say on which side of the best published mean the mean of some runs is."""
+    side = "above" if mean(runs) > BEST_PUBLISHED else "below"
     return f"{side} the {BEST_PUBLISHED}% of [Shake-Shake with SAM](https://arxiv.org/abs/2010.01412)"
 
 
-def _mean(runs: list[Run], epoch: int = 0) -> float:
-    """Return the mean accuracy in percent after an epoch; 0 is the last."""
-    return fmean(run.history[epoch - 1].test_accuracy for run in runs)
+def _after(runs: list[Run]) -> str:
+    """Write the mean accuracy after `LEARNING_RATE_EPOCHS` epochs, in percent, with its interval."""
+    return with_interval([run.history[LEARNING_RATE_EPOCHS - 1].test_accuracy for run in runs])
 
 
 def _loss(runs: list[Run]) -> float:
@@ -275,26 +262,9 @@ def _epochs(runs: list[Run], threshold: float, epochs: int | None = None) -> lis
     return [epoch for epoch in found if epoch]
 
 
-def _spread(runs: list[Run]) -> float:
-    return max(run.accuracy for run in runs) - min(run.accuracy for run in runs)
-
-
-def _span(runs: list[Run]) -> str:
-    accuracies = [run.accuracy for run in runs]
-    return f"between {min(accuracies):.0f} and {max(accuracies):.0f}%"
-
-
 def _counts(numbers: list[int]) -> str:
     return " to ".join(map(str, sorted({min(numbers), max(numbers)})))
 
 
-def _duration(runs: Sequence[Run]) -> str:
-    return duration(fmean(run.train_seconds for run in on_one_machine(runs)))
-
-
 def _per_epoch(runs: Sequence[Run]) -> float:
     return fmean(run.train_seconds / len(run.history) for run in on_one_machine(runs))
-
-
-def _machine(runs: Sequence[Run]) -> str:
-    return on_one_machine(runs)[0].record.machine

@@ -84,9 +84,9 @@ def headline(looks: Looks) -> str:
     best, smallest = ([looks.after(name, *level) for level in (("noise", 0), ("noise", 0.1), ("shift", 6))]
                       for name in ("final_small", "v1_fixed"))  # fmt: skip
     return (
-        f"**Accuracy does not tell what a network bears**: noise of 10% takes `final_small` from {best[0]:.1f} to "
-        f"{best[1]:.1f}%, `v1_fixed` from {smallest[0]:.1f} to {smallest[1]:.1f}%; moves of 6 pixels to {best[2]:.1f} "
-        f"and {smallest[2]:.1f}% (one seed each)"
+        "**The most accurate network is not the most robust**: Gaussian noise of 10% of the range takes `final_small` "
+        f"from {best[0]:.1f} to {best[1]:.1f}%, `v1_fixed` from {smallest[0]:.1f} to {smallest[1]:.1f}%; moves of 6 "
+        f"pixels to {best[2]:.1f} and {smallest[2]:.1f}% (one seed each)"
     )
 
 
@@ -104,7 +104,7 @@ def insights(looks: Looks) -> str:
     )
     lines = [
         headline(looks),
-        f"**Noise** of 10% takes {', '.join(noise[:-1])} and {noise[-1]}",
+        f"**Noise**, Gaussian, of 10% of the range takes {', '.join(noise[:-1])} and {noise[-1]}",
         f"**Moved by two pixels in training**, `final_small` is right on {shifted[0]}% of images moved by six and "
         f"`fast_95_gpu` on {shifted[1]}%, `fast` on {shifted[2]}%; of images turned by 20 degrees they are right on "
         f"{turned[0]}, {turned[1]} and {turned[2]}%",

@@ -3,7 +3,7 @@
 import json
 
 from fashion.settings import MODEL_LOGS, ROOT
-from fashion.study.answers import headlines
+from fashion.study.findings import headlines
 from fashion.study.insights import load_looks
 from fashion.study.loading import Study
 from fashion.study.tables import markdown

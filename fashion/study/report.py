@@ -15,6 +15,7 @@ from fashion.study import answers, gallery, tables
 from fashion.study.diagnostics import summary
 from fashion.study.figure_files import curve_paths, fingerprint, save, source_of
 from fashion.study.figures import FIGURES
+from fashion.study.findings import findings
 from fashion.study.inside import INSIDE, read_all
 from fashion.study.insights import load_looks
 from fashion.study.leaderboard import claims, leaderboard
@@ -77,7 +78,7 @@ def _curve_table(study: Study, titles: Mapping[str, str]) -> str:
 
 # What stands between the markers of README.md, written from the study: a new part is one line here.
 BLOCKS: dict[str, Callable[[Study], str]] = {
-    "findings": lambda study: answers.findings(study, load_looks()),
+    "findings": lambda study: findings(study, load_looks()),
     "results": lambda study: f"{_results(study, 'published')}\n\n{_answer(study, answers.reproduction, '00_results')}",
     "v1": partial(_model, name="v1", answer=answers.v1, notebook="01_v1"),
     "v1_5_5": partial(_model, name="v1_5_5", answer=answers.v1_5_5, notebook="02_v1_5_5", curves=False),

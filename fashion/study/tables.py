@@ -1,6 +1,6 @@
 """Tables of runs, as the README, the notebooks and the command line show them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from statistics import fmean, median
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 from fashion.estimates import McNemar, epochs_to, mcnemar
 from fashion.experiments import Experiment
 from fashion.runs.record import Run, short_name
+from fashion.study.measures import by_machine, difference, on_one_machine, paired
 from fashion.study.probabilities import accuracy, calibrated_loss, ensemble, mirrored
 from fashion.study.writing import choice_in_words, one_more, percent, with_interval
 
@@ -99,19 +100,6 @@ def compare(pairs: Mapping[str, tuple[list[Run], list[Run]]], labels: np.ndarray
     )
 
 
-def paired(first: list[Run], second: list[Run]) -> list[tuple[Run, Run]]:
-    """Pair the runs of two recipes that have the same seed, in the order of the seeds."""
-    others = {run.seed: run for run in second}
-    return [(run, others[run.seed]) for run in first if run.seed in others]
-
-
-def difference(first: list[Run], second: list[Run], epoch: int = 0) -> str:
-    """Write how far the second is above the first on their common seeds, in points, after an epoch; 0 is the last."""
-    pairs = paired(first, second)
-    gaps = [other.history[epoch - 1].test_accuracy - one.history[epoch - 1].test_accuracy for one, other in pairs]
-    return with_interval(gaps, "+.2f") if gaps else ""
-
-
 def recipes(experiments: Iterable[Experiment]) -> pd.DataFrame:
     """Tabulate what recipes set: a row for each setting that one of them has, a column for each experiment."""
     titles, recipes = zip(*((each.name, each.recipe) for each in experiments), strict=True)
@@ -141,7 +129,7 @@ def times(rows: Iterable[tuple[Experiment, list[Run]]], labels: np.ndarray) -> p
             "machine": machine,
         }
         for experiment, runs in rows
-        for machine, each in _by(runs)
+        for machine, each in by_machine(runs)
     )
 
 
@@ -218,26 +206,9 @@ def markdown(rows: list[dict] | pd.DataFrame) -> str:
     return pd.DataFrame(rows).astype(object).fillna("").to_markdown(index=False, disable_numparse=True)
 
 
-def on_one_machine(runs: Sequence[Run]) -> list[Run]:
-    """Return those of some runs whose seconds compare: alone if any ran alone, where and in the way that most did."""
-    alone = [run for run in runs if run.record.together == 1]
-    return max((each for _, each in _by(alone or runs)), key=len)
-
-
-def _by(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
-    """Group runs by machine, company, precision and compilation, within which seconds compare; name what differs."""
-    groups: dict[tuple[str, str, bool], list[Run]] = {}
-    for record, run in ((run.record, run) for run in runs):
-        machine = record.machine + f" {record.together} at once" * (record.together > 1)
-        groups.setdefault((machine, record.precision, record.compiled), []).append(run)
-    machines = [machine for machine, _, _ in groups]
-    names = [m if machines.count(m) == 1 else f"{m} {p}{' compiled' * c}" for m, p, c in groups]
-    return list(zip(names, groups.values(), strict=True))
-
-
 def _seconds(runs: list[Run]) -> str:
     """Write the median seconds of an epoch on each machine: `80 Xeon, 1.3 H200`."""
-    medians = {name: median(epoch.seconds for run in each for epoch in run.history) for name, each in _by(runs)}
+    medians = {name: median(epoch.seconds for run in each for epoch in run.history) for name, each in by_machine(runs)}
     return ", ".join(f"{value:.{'1' if value < 10 else '0'}f} {name}" for name, value in medians.items())
 
 

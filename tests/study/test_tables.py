@@ -61,8 +61,6 @@ def test_seconds_of_runs_that_were_trained_at_once_stand_apart():
     runs = [replace(run, record=replace(run.record, together=each)) for run, each in zip(runs, (1, 5), strict=True)]
     (row,) = tables.results(groups_of(v1=runs)).to_dict("records")
     assert row["s/epoch"] == "2.0 H200, 2.0 H200 5 at once"
-    assert tables.on_one_machine([runs[1], runs[0], replace(runs[1])]) == [runs[0]]
-    assert tables.on_one_machine([runs[1]]) == [runs[1]]
 
 
 def test_a_run_that_went_on_elsewhere_names_both_machines():
@@ -115,16 +113,6 @@ def test_what_is_too_small_to_write_is_not_called_zero():
     right, wrong = ending_at(100.0, predictions=labels), ending_at(0.0, predictions=labels + 1)
     (row,) = tables.compare({"pair": (right, wrong)}, labels).to_dict("records")
     assert row["p"] == "< 1e-300"
-
-
-def test_a_difference_is_paired_by_seed_and_of_one_epoch():
-    first = runs_of([90.0, 50.0], [10.0, 10.0], [20.0, 20.0], [30.0, 30.0])
-    second = runs_of([0.0, 0.0], [11.0, 14.0], [22.0, 24.0], [33.0, 34.0])[1:]
-    assert [(one.seed, other.seed) for one, other in tables.paired(first, second)] == [(1, 1), (2, 2), (3, 3)]
-    assert tables.difference(first, second) == "+4.00 ± 0.00"
-    assert tables.difference(first, second, 1) == "+2.00 ± 2.48"
-    assert tables.difference(second, first, 2) == "-4.00 ± 0.00"
-    assert tables.difference(first[:1], second) == ""
 
 
 def test_recipes_show_the_settings_that_one_of_them_has():
