@@ -7,10 +7,10 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-_CHECKOUT = Path(__file__).resolve().parent.parent
+_ABOVE = Path(__file__).resolve().parent.parent
 
-# The repository if the package runs from a checkout of it, else the working directory.
-ROOT = _CHECKOUT if (_CHECKOUT / "pyproject.toml").exists() else Path.cwd()
+CHECKOUT = _ABOVE if (_ABOVE / "pyproject.toml").exists() else None  # of the repository, if the package runs from one
+ROOT = CHECKOUT or Path.cwd()
 
 MODEL_LOGS = ROOT / "model_logs"  # the study's record
 RUNS = ROOT / "runs"  # a user's own runs

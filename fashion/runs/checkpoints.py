@@ -24,11 +24,13 @@ class Checkpoint:
         path: the file.
         parts: what has a state, by name: the network, on the device it trains on, and its optimiser at least.
         loader: of the training images.
+        retraining: whether the run began from the start though it had been recorded, or begun, before.
     """
 
     path: Path
     parts: dict[str, nn.Module | Optimizer | LRScheduler]
     loader: Loader
+    retraining: bool = False
 
     def write(self, record: Record, history: list[Epoch]) -> None:
         """Write the state after the last epoch of `history`, and keep the one that was written before.
@@ -41,6 +43,7 @@ class Checkpoint:
             "history": [list(epoch) for epoch in history],
             "generators": {name: get() for name, (get, _) in self._generators().items()},
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
+            "retraining": self.retraining,
         }
         beside = self.path.with_suffix(".new")
         with refusals_of_the_system(self.path):
@@ -79,12 +82,13 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Saved:
-    """What a checkpoint holds: the record of its run, the history so far, and states of generators and parts."""
+    """What a checkpoint holds: as `Checkpoint` wrote it, the record of its run, and the history so far."""
 
     record: Record
     history: list[Epoch]
     generators: dict[str, Tensor]
     parts: dict[str, dict]
+    retraining: bool = False
 
 
 def checkpoint_path(folder: Path) -> Path:
@@ -132,7 +136,8 @@ def read_checkpoint(path: Path) -> Saved | None:
 def _read(content: bytes) -> Saved:
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     history = [Epoch(*row) for row in state["history"]]
-    return Saved(Record.from_json(state["record"]), history, state["generators"], state["parts"])
+    retraining = state.get("retraining", False)
+    return Saved(Record.from_json(state["record"]), history, state["generators"], state["parts"], retraining)
 
 
 def _save(state: dict, path: Path) -> None:

@@ -40,6 +40,10 @@ def refusals_of_the_system(path: Path) -> Iterator[None]:
         ) from error
 
 
+class BusyError(FashionError):
+    """Another process trains the run."""
+
+
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Hold the run whose record belongs into a folder, so that no other process trains it, on this machine or another.
@@ -48,14 +52,14 @@ def held(folder: Path) -> Iterator[None]:
     https://py-filelock.readthedocs.io.
 
     Raises:
-        FashionError: another process holds it; the message says which.
+        BusyError: another process holds it; the message says which.
     """
     lock = FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
     holder = folder.with_name(f".{folder.name}.holder")
     try:
         lock.acquire()
     except Timeout:
-        raise FashionError(f"{folder} is being trained by {_who(holder)}: leave it to that, or stop it first") from None
+        raise BusyError(f"{folder} is being trained by {_who(holder)}: leave it to that, or stop it first") from None
     try:
         holder.write_text(json.dumps({"process": os.getpid(), "host": socket.gethostname()}))
         yield

@@ -11,7 +11,7 @@ import torchvision
 
 from fashion.hardware.placement import instructions
 from fashion.runs.record import Provenance
-from fashion.settings import ROOT
+from fashion.settings import CHECKOUT
 
 _CODE = ("fashion/*.py", "benchmarks/*.py")  # folders within them included
 
@@ -19,10 +19,8 @@ _CODE = ("fashion/*.py", "benchmarks/*.py")  # folders within them included
 def provenance(device: torch.device) -> Provenance:
     """Describe what a run on `device` runs on and with."""
     versions = {"python": platform.python_version(), "torch": torch.__version__, "torchvision": torchvision.__version__}
-    # Plain strings, for checkpoints
-    return Provenance(
-        device.type, _hardware(device), {name: str(each) for name, each in versions.items()}, git_commit()
-    )
+    versions = {name: str(each) for name, each in versions.items()}  # plain strings, for checkpoints
+    return Provenance(device.type, _hardware(device), versions, _IMPORTED)
 
 
 def continued(before: Provenance, after: Provenance) -> Provenance:
@@ -60,8 +58,8 @@ def _processor() -> str:
 
 
 def git_commit() -> str | None:
-    """Name the commit, with "-dirty" where code is not as committed; records, notebooks and weights may be newer."""
-    if not (ROOT / ".git").exists():
+    """Name the commit of the files, with "-dirty" where code is not as committed; records and weights may be newer."""
+    if not (CHECKOUT and (CHECKOUT / ".git").exists()):
         return None
     try:
         commit = _git("rev-parse", "HEAD")
@@ -74,5 +72,8 @@ def _git(*arguments: str) -> str:
     # Without what would lead git to another repository than the one the code is in
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     command = ["git", *arguments]  # the one on the user's PATH, with words of this module alone
-    done = subprocess.run(command, cwd=ROOT, env=surroundings, capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run(command, cwd=CHECKOUT, env=surroundings, capture_output=True, text=True, check=True)  # noqa: S603
     return done.stdout.strip()
+
+
+_IMPORTED = git_commit()  # of the code that this process has, whatever becomes of the files

@@ -30,24 +30,29 @@ class Request:
         return Record(**vars(self) | others)
 
 
-def require_same(request: Request, record: Record, what: str, remedy: str) -> None:
-    """Refuse another run than was asked for; a rehearsal may show the record of a run on more images."""
-    differences = request.experiment.differences(record.experiment)
+def differences(request: Request, record: Record) -> list[str]:
+    """Say where a run differs from what was asked for; a rehearsal may show the record of a run on more images."""
+    found = request.experiment.differences(record.experiment)
     for name in ("seed", "train_images", "test_images", "precision", "compiled"):
         ours, theirs = getattr(request, name), getattr(record, name)
         if ours not in (None, theirs) and not quick():
-            differences.append(f"{name} {theirs}, not {ours}")
-    if differences:
-        raise FashionError(f"{what} ({'; '.join(differences)}): {remedy}, or choose another folder with --logs")
+            found.append(f"{name} {theirs}, not {ours}")
+    return found
+
+
+def require_same(request: Request, record: Record, what: str, remedy: str) -> None:
+    """Refuse another run than was asked for."""
+    if found := differences(request, record):
+        raise FashionError(f"{what} ({'; '.join(found)}): {remedy}, or choose another folder with --logs")
 
 
 def require_free(experiment: Experiment, seeds: list[int], logs: Path, validation: bool) -> None:
     """Refuse seeds of which one lies where a run of another recipe is recorded, before any of them is trained."""
     for folder in (experiment_folder(experiment, logs, validation) / f"seed_{seed}" for seed in seeds):
         found = None if _among_the_studys(folder) else read_run(folder)  # of the study's, `require_complete` says more
-        if found and (differences := experiment.differences(found.record.experiment)):
+        if found and (differs := experiment.differences(found.record.experiment)):
             raise FashionError(
-                f"{folder} holds another run ({'; '.join(differences)}): replace it with `fashion run --retrain`, or "
+                f"{folder} holds another run ({'; '.join(differs)}): replace it with `fashion run --retrain`, or "
                 "choose another folder with --logs"
             )
 
@@ -98,8 +103,8 @@ def require_readable(record: Record) -> None:
     except (TypeError, ValueError, KeyError) as error:
         raise FashionError(f"{record.experiment.name} cannot be recorded: {error}") from error
     if again != record:
-        differences = "; ".join(record.experiment.differences(again.experiment))
-        raise FashionError(f"{record.experiment.name} cannot be recorded: it would be read as {differences}")
+        read = "; ".join(record.experiment.differences(again.experiment))
+        raise FashionError(f"{record.experiment.name} cannot be recorded: it would be read as {read}")
 
 
 def require_writable(*folders: Path, option: str = "--logs") -> None:

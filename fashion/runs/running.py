@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from fashion.augment import compose
 from fashion.data import Dataset, Loader, load_data, split
@@ -24,12 +25,12 @@ from fashion.models import build
 from fashion.optimisation import build_average, build_optimiser, build_scheduler
 from fashion.runs import refusals
 from fashion.runs.checkpoints import Checkpoint, Saved, checkpoint_path, read_checkpoint, remove_checkpoints
-from fashion.runs.files import held
+from fashion.runs.files import held, say
 from fashion.runs.provenance import continued, provenance
 from fashion.runs.record import Record, Run, experiment_folder, read_run, weights, write_failure, write_run
 from fashion.runs.teaching import taught
 from fashion.settings import RUNS, FashionError, Paused, quick, writable
-from fashion.training import Phase, evaluation_step, fit, infer, training_step
+from fashion.training import Phase, Step, evaluation_step, fit, infer, training_step
 
 
 class Pace(NamedTuple):
@@ -41,6 +42,14 @@ class Pace(NamedTuple):
     def stops_after(self, epoch: Epoch) -> bool:
         """Say whether another epoch as long as this one would end too late."""
         return time.monotonic() + epoch.seconds > self.until
+
+
+class Start(NamedTuple):
+    """Where a run is recorded, what it goes on from, and whether it replaces what was there."""
+
+    folder: Path
+    saved: Saved | None
+    retraining: bool
 
 
 class Company(NamedTuple):
@@ -78,7 +87,8 @@ def run(
         validation: evaluate on images held out of the training images; by default `fashion.data.split` does that.
         precision: "fp32", "bf16", or "auto": whichever is recorded or begun, else whichever is faster.
         compile_model: train by kernels that are compiled for the network. A run that began so goes on so.
-        retrain: train from the start, even if the run is recorded or begun, and replace the record.
+        retrain: train from the start, even if the run is recorded or begun, and replace the record; or go on with that,
+            where it was interrupted.
         pace: how often to save it, and when to stop: after the epoch that is the last to end before `pace.until`, as
             far as the epoch before it tells; one epoch is trained at least.
         after_epoch: called with the history so far after each epoch.
@@ -112,34 +122,41 @@ def run(
     refusals.require_complete(request, writable(folder))
     found = None if retrain else read_run(folder)
     if found:
-        refusals.require_same(request, found.record, f"{folder} holds another run", "replace it with --retrain")
-        if experiment.keep and found.outputs is None:
-            raise FashionError(f"{folder} was recorded without its weights and outputs: replace it with --retrain")
-        return found
+        return _as_requested(request, found, folder)
     folder = writable(folder)  # on a rehearsal, another: a record is shown, and nothing is written beside it
     refusals.require_same_images(request, folder)
     refusals.require_writable(folder.parent)
     if experiment.teacher:
-        alike = {"precision": precision, "compile_model": compile_model, "pace": pace}
-        lesson = partial(run, validation=True, company=company._replace(size=1), **alike)
+        lesson = partial(run, validation=True, pace=pace, company=company._replace(size=1))
         train = taught(train, experiment, Path(logs) / ("validation" if validation else ""), lesson)
     with held(folder):
         if not retrain and (found := read_run(folder)):  # another process has just ended it
-            return found
+            return _as_requested(request, found, folder)
         path = checkpoint_path(folder)
-        if retrain:
-            remove_checkpoints(path)
         saved = read_checkpoint(path)
+        if retrain and not (saved and saved.retraining and not refusals.differences(request, saved.record)):
+            remove_checkpoints(path)
+            saved = None
         if saved:
             refusals.require_same(request, saved.record, f"{path} is half of another run", "delete it to start afresh")
+            say(f"{experiment.name} seed {seed} goes on after epoch {len(saved.history)}, from {path}")
         with alone:
             torch.manual_seed(seed)
             network = build(experiment.model, experiment.changes, "" if saved else experiment.pretrained)
+        start = Start(folder, saved, retrain or bool(saved and saved.retraining))
         with threads_for(train.images.device, is_wide(network)):
-            result, network = _train(request, network, (train, test), folder, saved, pace, after_epoch, company)
+            result, network = _train(request, network, (train, test), start, pace, after_epoch, company)
         write_run(result, folder, network if experiment.keep else None)
         remove_checkpoints(path)
     return result
+
+
+def _as_requested(request: refusals.Request, found: Run, folder: Path) -> Run:
+    """Return a run that is recorded, if it is the one that was asked for."""
+    refusals.require_same(request, found.record, f"{folder} holds another run", "replace it with --retrain")
+    if request.experiment.keep and found.outputs is None:
+        raise FashionError(f"{folder} was recorded without its weights and outputs: replace it with --retrain")
+    return found
 
 
 def default_data(validation: bool) -> tuple[Dataset, Dataset]:
@@ -152,8 +169,7 @@ def _train(
     request: refusals.Request,
     network: nn.Module,
     data: tuple[Dataset, Dataset],
-    folder: Path,
-    saved: Saved | None,
+    start: Start,
     pace: Pace,
     after_epoch: Callable[[list[Epoch]], object],
     company: Company,
@@ -164,11 +180,11 @@ def _train(
         The run, and the network that was tested last: itself, or the average of its weights.
     """
     experiment, (train, test) = request.experiment, data
-    device = train.images.device
+    device, saved = train.images.device, start.saved
     record = _record(request, network, device, saved, company.size)
     train_loader = Loader(train, experiment.batch_size, seed=request.seed, augment=compose(experiment.augment))
     test_loader = Loader(test, experiment.batch_size)
-    refusals.require_committed(record, folder)
+    refusals.require_committed(record, start.folder)
     refusals.require_readable(record)
     if experiment.keep:
         weights(network)  # which says whether they can be kept before they are trained
@@ -180,21 +196,12 @@ def _train(
     tested = averaged or placed
 
     parts = {"model": network, "optimiser": optimiser, "scheduler": scheduler, "average": averaged}
-    checkpoint = Checkpoint(
-        checkpoint_path(folder), {name: part for name, part in parts.items() if part is not None}, train_loader
-    )
+    parts = {name: part for name, part in parts.items() if part is not None}
+    checkpoint = Checkpoint(checkpoint_path(start.folder), parts, train_loader, start.retraining)
     if saved:
         with alone:
             checkpoint.restore(saved)
-
-    # The steps that `fit` takes: compiled, replayed or plain
-    forward = compiled(placed, experiment.batch_size) if record.compiled else placed
-    loss_fn = nn.CrossEntropyLoss(label_smoothing=experiment.label_smoothing)
-    if record.compiled or device.type == "cuda":
-        with alone:
-            warm_up(placed, forward, train.images[: experiment.batch_size])
-    step = replayed(training_step(forward, loss_fn, optimiser), device)
-    test_step = replayed(evaluation_step(tested, nn.CrossEntropyLoss()), device)
+    step, test_step = _steps(record, placed, tested, optimiser, train.images[: experiment.batch_size])
     title = f"{experiment.name} seed {request.seed}"
 
     def after_step() -> None:
@@ -227,13 +234,34 @@ def _train(
             title=title,
         )
     except FloatingPointError as error:
-        write_failure(record, so_far, str(error), folder)
+        write_failure(record, so_far, str(error), start.folder)
         raise
     final = averaged.module if averaged else placed
-    outputs = [infer(final, test_loader, mirrored) for mirrored in ((False, True) if experiment.keep else (False,))]
+    return _outcome(record, history, final, test_loader), bare(final)
+
+
+def _steps(
+    record: Record, placed: nn.Module, tested: nn.Module, optimiser: Optimizer, images: Tensor
+) -> tuple[Step, Step]:
+    """Return the steps that `fit` takes, in training and in test: plain, compiled, or on a CUDA device replayed.
+
+    `images` are as many as those of a step.
+    """
+    forward = compiled(placed, len(images)) if record.compiled else placed
+    loss_fn = nn.CrossEntropyLoss(label_smoothing=record.experiment.label_smoothing)
+    if record.compiled or images.device.type == "cuda":
+        with alone:
+            warm_up(placed, forward, images)
+    step = replayed(training_step(forward, loss_fn, optimiser), images.device)
+    return step, replayed(evaluation_step(tested, nn.CrossEntropyLoss()), images.device)
+
+
+def _outcome(record: Record, history: list[Epoch], network: nn.Module, loader: Loader) -> Run:
+    """Return the run of a network that was trained, with what it makes of the images it is evaluated on."""
+    keep = record.experiment.keep
+    outputs = [infer(network, loader, mirrored) for mirrored in ((False, True) if keep else (False,))]
     predictions = outputs[0].argmax(dim=1).numpy().astype(np.uint8)
-    kept = torch.stack(outputs).numpy().astype(np.float16) if experiment.keep else None
-    return Run(record, history, predictions, kept), bare(final)
+    return Run(record, history, predictions, torch.stack(outputs).numpy().astype(np.float16) if keep else None)
 
 
 def _record(

@@ -1,7 +1,9 @@
 """Labels that teachers have a share in."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
@@ -14,7 +16,7 @@ from fashion.data import CLASSES, Dataset, parted
 from fashion.estimates import temperature
 from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.recipes import chosen
-from fashion.runs.files import say
+from fashion.runs.files import BusyError, say
 from fashion.runs.record import Run, experiment_folder, part_folder
 from fashion.settings import writable
 
@@ -48,10 +50,23 @@ def taught(train: Dataset, experiment: Experiment, logs: Path, run: Callable[...
             place = writable(part_folder(logs, part, parts))  # a rehearsal has too few images for recorded teachers
             if not experiment_folder(teacher, place, validation=True).exists():
                 say(f"{experiment.name} has teachers: {name} is trained first, part {part + 1} of {parts}, in {place}")
-            found = run(replace(teacher, keep=True), part, logs=place, data=(others, unseen))
+            found = _patiently(partial(run, replace(teacher, keep=True), part, logs=place, data=(others, unseen)))
         divisor = temperature(found.outputs[0], unseen.labels.numpy(force=True))
         probabilities = softmax(found.outputs.astype(np.float32) / divisor, axis=2).mean(axis=0)
         given = torch.from_numpy(probabilities).to(unseen.images)
         images.append(unseen.images)
         labels.append((1 - share) * one_hot(unseen.labels, len(CLASSES)) + share * given)
     return Dataset(torch.cat(images), torch.cat(labels))
+
+
+def _patiently(run: Callable[[], Run]) -> Run:
+    """Train a teacher, or wait for another process that does: the seeds of a sweep share their teachers."""
+    told = False
+    while True:
+        try:
+            return run()
+        except BusyError as busy:
+            if not told:
+                say(f"waiting for a teacher: {busy}")
+            told = True
+            time.sleep(1)

@@ -57,10 +57,21 @@ def test_a_commit_is_dirty_where_code_has_changed_and_not_where_records_have(tmp
     for arguments in (("init",), ("add", "."), ("commit", "-m", "all")):
         git(*arguments)
     commit = git("rev-parse", "HEAD").stdout.strip()
-    monkeypatch.setattr(module, "ROOT", tmp_path)
-    assert provenance(torch.device("cpu")).git_commit == commit
+    monkeypatch.setattr(module, "CHECKOUT", tmp_path)
+    assert module.git_commit() == commit
     (tmp_path / changed).write_text("changed")
-    assert provenance(torch.device("cpu")).git_commit == commit + "-dirty" * dirty
+    assert module.git_commit() == commit + "-dirty" * dirty
+
+
+def test_a_run_names_the_commit_of_the_code_that_was_imported_and_not_of_the_files_since(monkeypatch):
+    before = provenance(torch.device("cpu")).git_commit
+    monkeypatch.setattr(module, "git_commit", lambda: "another")
+    assert provenance(torch.device("cpu")).git_commit == before != "another"
+
+
+def test_a_package_that_runs_from_no_checkout_has_no_commit(monkeypatch):
+    monkeypatch.setattr(module, "CHECKOUT", None)
+    assert module.git_commit() is None
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="no git")

@@ -24,6 +24,7 @@ from fashion.models import MODELS
 from fashion.optimisation import OPTIMISERS
 from fashion.runs import running
 from fashion.runs.checkpoints import checkpoint_path
+from fashion.runs.files import held
 from fashion.runs.record import Provenance, failures, read_run
 from fashion.runs.running import Company, Pace
 from fashion.settings import Paused
@@ -280,6 +281,41 @@ def test_to_retrain_is_to_begin_afresh(tmp_path, small):
     assert len(told) == LEARNER.epochs and fresh.record.precision == "fp32"
 
 
+def test_retraining_that_was_interrupted_goes_on(tmp_path, small, capsys):
+    expected = run(LEARNER, 0, logs=tmp_path / "elsewhere", data=small)
+    run(replace(LEARNER, lr=0.01), 0, logs=tmp_path, data=small)
+    options = {"logs": tmp_path, "data": small, "retrain": True}
+    for epoch in (1, 2, 3):
+        with pytest.raises(Paused, match=f"stopped after epoch {epoch} of 4"):
+            run(LEARNER, 0, pace=Pace(until=0), **options)
+        assert read_run(seed_folder(tmp_path)).record.experiment.lr == 0.01  # whole until another is
+    assert "goes on after epoch 2, from " in capsys.readouterr().err
+    assert outcome(run(LEARNER, 0, **options)) == outcome(expected)
+    told = []
+    run(LEARNER, 0, after_epoch=told.append, **options)
+    assert len(told) == LEARNER.epochs
+
+
+def test_retraining_of_another_recipe_is_begun_afresh(tmp_path, small):
+    with pytest.raises(Paused):
+        run(replace(LEARNER, lr=0.01), 0, logs=tmp_path, data=small, retrain=True, pace=Pace(until=0))
+    told = []
+    run(LEARNER, 0, logs=tmp_path, data=small, retrain=True, after_epoch=told.append)
+    assert len(told) == LEARNER.epochs
+
+
+def test_a_run_that_another_process_has_just_ended_is_the_one_that_was_asked_for(tmp_path, small, monkeypatch):
+    @contextlib.contextmanager
+    def held_late(folder):
+        monkeypatch.undo()
+        run(replace(LEARNER, epochs=2), 0, logs=tmp_path, data=small)
+        yield
+
+    monkeypatch.setattr(running, "held", held_late)
+    with pytest.raises(FashionError, match=r"seed_0 holds another run \(epochs 2, not 4\)"):
+        run(LEARNER, 0, logs=tmp_path, data=small)
+
+
 def test_a_run_that_fails_is_kept_apart(tmp_path, small):
     wild = replace(LEARNER, lr=1e30)
     with pytest.raises(FloatingPointError):
@@ -446,6 +482,22 @@ def test_teachers_give_labels_to_images_that_they_have_not_seen(tmp_path, small,
     assert len(given) == 1  # the seeds share their teachers
     with pytest.raises(FashionError, match="there is no experiment 'nobody'"):
         run(replace(taught, teacher=("nobody", 2, 0.5)), 0, logs=tmp_path / "other", data=small)
+
+
+def test_teachers_are_waited_for_and_taken_as_they_are_recorded(tmp_path, small, monkeypatch, capsys):
+    monkeypatch.setitem(EXPERIMENTS, "teacher", replace(LEARNER, name="teacher"))
+    taught = replace(LEARNER, teacher=("teacher", 2, 0.25))
+    teacher = tmp_path / "teachers" / "1_of_2" / "validation" / "model_teacher_logs" / "seed_0"
+    teacher.parent.mkdir(parents=True)
+    slept = []
+    with contextlib.ExitStack() as other_process:
+        other_process.enter_context(held(teacher))
+        monkeypatch.setattr("time.sleep", lambda seconds: (slept.append(seconds), other_process.close()))
+        run(taught, 0, logs=tmp_path, data=small, precision="fp32")
+    assert slept == [1] and capsys.readouterr().err.count("waiting for a teacher: ") == 1
+    monkeypatch.undo()
+    monkeypatch.setitem(EXPERIMENTS, "teacher", replace(LEARNER, name="teacher"))
+    assert run(taught, 1, logs=tmp_path, data=small, precision="bf16").record.precision == "bf16"
 
 
 def test_a_rehearsal_has_teachers_of_its_own(tmp_path, small, monkeypatch):
