@@ -20,7 +20,7 @@ from fashion.study.tables import markdown
 SWEEPS = Path("results", "sweeps.json")  # in the folder of the benchmarks
 
 EXPERIMENT, RUNS, WORKERS = "v1", 8, (1, 2)
-MACHINE, SEEDS, NODES = "Xeon", 5, (1, 2, 4, 8, 16, 32, 64)
+MACHINES, SEEDS, NODES = ("Xeon", "Xeon AMX"), 5, (1, 2, 4, 8, 16, 32, 64)
 
 
 def measure(workers: int) -> float:
@@ -36,7 +36,7 @@ def durations() -> dict[str, float]:
     """Return the seconds of each experiment of the test set that the machine has run: the median over its seeds."""
     found = {}
     for name, experiment in EXPERIMENTS.items():
-        runs = [run for run in recorded(experiment, MODEL_LOGS) if run.record.machine == MACHINE]
+        runs = [run for run in recorded(experiment, MODEL_LOGS) if run.record.machine in MACHINES]
         if runs:
             found[name] = median(sum(epoch.seconds for epoch in run.history) for run in runs)
     return found

@@ -178,7 +178,9 @@ def compare_command(
     for each, runs in zip((first, second), groups, strict=True):
         epochs = counted(runs[0].record.experiment.epochs, "epoch")
         typer.echo(f"{each}: {percent(runs)}% after {epochs}, n = {len(runs)}")
-    show(compare({f"{first}, {second}": groups}, labels).to_dict("records"))
+    if not (rows := compare({f"{first}, {second}": groups}, labels).to_dict("records")):
+        raise FashionError(f"{first} and {second} have no seed in common")
+    show(rows)
 
 
 @app.command("predict")

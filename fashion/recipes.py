@@ -61,6 +61,9 @@ def _choices(value: object) -> bool:
 
 _NAME = re.compile(r"[\w.+-]*\w[\w.+-]*")
 
+# Which table of the README shows an experiment; "inside" is for notebook 08.
+GROUPS = ("published", "variants", "fast", "ablations", "search", "final", "inside")
+
 # What the fields of a recipe can be, and in words.
 _VALUES = (
     (("name",), lambda value: isinstance(value, str) and _NAME.fullmatch(value), "the name of a file"),
@@ -73,6 +76,8 @@ _VALUES = (
     (("optimiser",), _choice, "a name, or a name and its parameters, such as ('muon', 0.05)"),
     (("teacher",), _teacher, "(), or a name, a number of parts and a share, such as ('fast', 3, 0.5)"),
     (("changes", "augment"), _choices, "a tuple of names, such as ('flip', ('cutout', 8))"),
+    (("group",), lambda value: isinstance(value, str) and value in GROUPS, f"one of {', '.join(GROUPS)}"),
+    (("published",), lambda value: value is None or _number(value), "an accuracy in percent, or None"),
 )
 
 
@@ -116,8 +121,7 @@ class Experiment:
         teacher: the name of an experiment, n, and a share: each training label gives up this share to the probabilities
             of a network that learned by that experiment from the other n - 1 of n parts of the images; () for none.
         keep: whether its runs keep the weights of the network, and what it returns for the evaluated images.
-        group: the table of the README that shows it: "published", "variants", "fast", "ablations",
-            "search" or "final".
+        group: the table that shows it, one of `GROUPS`.
         published: test accuracy after the last epoch in the published study, one run, in percent.
         published_stem: what its folder and files are called there, where that is not `model_<name>`.
 

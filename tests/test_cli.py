@@ -237,6 +237,14 @@ def test_compare_takes_no_runs_on_part_of_the_images(capsys, tmp_path):
     assert code == 2 and out == "" and "has no runs here" in err and "evaluated on all test images" in err
 
 
+def test_compare_needs_a_seed_that_both_have(capsys, tmp_path):
+    labels = load_labels().astype(np.uint8)
+    record(tmp_path, EXPERIMENTS["v1"], 100.0, seed=0, predictions=labels)
+    record(tmp_path, EXPERIMENTS["v1_fixed"], 100.0, seed=1, predictions=labels)
+    code, _, err = call(capsys, "compare", "v1", "v1_fixed", "--logs", str(tmp_path))
+    assert code == 2 and err == "fashion: v1 and v1_fixed have no seed in common\n"
+
+
 def test_compare_takes_no_mean_over_two_recipes(capsys, tmp_path):
     labels = np.zeros(10_000, np.uint8)
     for seed, epochs in enumerate((2, 3)):

@@ -26,6 +26,8 @@ from fashion.recipes import chosen
         ({"augment": ["flip"]}, r"augment must be a tuple of names, .* not \['flip'\]"),
         ({"augment": ("flip", 8)}, r"augment must be a tuple of names, .* not \('flip', 8\)"),
         ({"augment": ((),)}, r"augment must be a tuple of names, .* not \(\(\),\)"),
+        ({"group": "varaints"}, "group must be one of published, variants, .*, not 'varaints'"),
+        ({"published": "92.1"}, "published must be an accuracy in percent, or None, not '92.1'"),
     ],
 )
 def test_a_slip_in_a_recipe_is_told_at_once(slip, message):

@@ -41,6 +41,7 @@ def demo_command(
                 enable_monitoring=False, css=CSS, theme=gradio.themes.Default(font="system-ui", font_mono="monospace"),
             )  # fmt: skip
         except OSError as error:
-            raise FashionError(f"port {port} is taken: choose another with --port") from error
+            taken = f"port {port} is" if port else "the ports from 7860 on are"
+            raise FashionError(f"{taken} taken: choose another with --port") from error
         typer.echo(f"{url} shows it, on this computer only; Ctrl-C ends it")
         blocks.block_thread()

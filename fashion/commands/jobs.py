@@ -59,6 +59,10 @@ class Job:
     code: Code | None = None
     cores: int | None = None
     gpu: str | None = field(default=None, compare=False)
+    name: str = field(init=False)  # two experiments are equal if their recipes are, and are two runs still
+
+    def __post_init__(self):
+        object.__setattr__(self, "name", self.experiment.name)
 
     @property
     def title(self) -> str:

@@ -1,7 +1,7 @@
 """`fashion list`: every experiment and how its runs ended, or the recipes of some beside each other."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -27,55 +27,69 @@ def list_command(
 
     if not logs.is_dir():
         raise FashionError(f"there is no folder {logs}; the study's record, model_logs, comes with its repository")
-    found = _runs(logs)
+    groups = _groups(logs)
     if names:
-        return show(_recipes([each for name in dict.fromkeys(names) for each in _called(name, found)], found))
+        return show(_recipes([each for name in dict.fromkeys(names) for each in _called(name, groups)]))
     rows = [
-        {"experiment": each.name, "epochs": each.epochs, **_ends(*runs), **_changed(each)}
-        for each, runs in found.items()
-        if any(runs) or logs == MODEL_LOGS
+        {"experiment": each.experiment.name, "epochs": each.experiment.epochs, **each.ends(), **each.changes()}
+        for each in groups
+        if each.ran or logs.resolve() == MODEL_LOGS.resolve()
     ]
     show(rows) if rows else typer.echo(f"no run in {logs}")
     for line in failures(logs):
         typer.echo(f"failed: {line}")
 
 
-def _runs(logs: Path) -> "dict[Experiment, tuple[list[Run], list[Run]]]":
-    """Read the runs in a folder by experiment: those on the test images, and those on the validation split."""
+class Group(NamedTuple):
+    """An experiment and its runs in a folder: on the test images, and on the validation split."""
+
+    experiment: Experiment
+    tested: "list[Run]"
+    validated: "list[Run]"
+
+    @property
+    def ran(self) -> bool:
+        """Whether there are any."""
+        return bool(self.tested or self.validated)
+
+    def ends(self) -> dict[str, str]:
+        """Write how they ended, by the title of a column."""
+        from fashion.study.writing import percent, seed_list
+
+        seeds = seed_list(self.tested or self.validated)
+        return {"seeds": seeds, "test": percent(self.tested), "validation": percent(self.validated)}
+
+    def changes(self) -> dict[str, str]:
+        """Say how the recipe differs from the one that `EXPERIMENTS` has by its name, where it does."""
+        differences = EXPERIMENTS.get(self.experiment.name, self.experiment).differences(self.experiment)
+        return {"recipe": "; ".join(differences)} if differences else {}
+
+
+def _groups(logs: Path) -> list[Group]:
+    """Read the runs in a folder, by experiment: those of `EXPERIMENTS` first, whether they ran or not."""
     from fashion.runs.record import read_runs
 
-    found = {each: ([], []) for each in EXPERIMENTS.values()}
-    for part, folder in enumerate((logs, logs / "validation")):
+    # By the name as well, since experiments are equal if their recipes are
+    found = {(each.name, each): Group(each, [], []) for each in EXPERIMENTS.values()}
+    for part, folder in (("tested", logs), ("validated", logs / "validation")):
         for run in (run for each in sorted(folder.glob("*_logs")) for run in read_runs(each)):
-            found.setdefault(run.record.experiment, ([], []))[part].append(run)
-    return found
+            each = run.record.experiment
+            getattr(found.setdefault((each.name, each), Group(each, [], [])), part).append(run)
+    return list(found.values())
 
 
-def _ends(tested: "list[Run]", validated: "list[Run]") -> dict[str, str]:
-    from fashion.study.writing import percent, seed_list
-
-    return {"seeds": seed_list(tested or validated), "test": percent(tested), "validation": percent(validated)}
-
-
-def _changed(experiment: Experiment) -> dict[str, str]:
-    """Say how a recipe differs from the one that `EXPERIMENTS` has by its name, where it does."""
-    differences = EXPERIMENTS.get(experiment.name, experiment).differences(experiment)
-    return {"recipe": "; ".join(differences)} if differences else {}
+def _called(name: str, groups: list[Group]) -> list[Group]:
+    """Return the groups of a name that ran, in whatever recipes, or what `EXPERIMENTS` has by that name."""
+    same = [each for each in groups if each.experiment.name == name and each.ran]
+    return same or [Group(named(name, None), [], [])]
 
 
-def _called(name: str, found: "dict[Experiment, tuple[list[Run], list[Run]]]") -> list[Experiment]:
-    """Return what an experiment was when it ran, in whatever recipes, or what `EXPERIMENTS` has by its name."""
-    same = [each for each, runs in found.items() if each.name == name and any(runs)]
-    return same or [named(name, None)]
-
-
-def _recipes(
-    experiments: list[Experiment], found: "dict[Experiment, tuple[list[Run], list[Run]]]"
-) -> list[dict[str, str]]:
+def _recipes(groups: list[Group]) -> list[dict[str, str]]:
     """Return the rows of a table with a column for each experiment: its settings, and how its runs ended."""
     from fashion.study.tables import recipes
 
-    columns = ["", *(": ".join((each.name, *_changed(each).values())) for each in experiments)]
-    ends = [_ends(*found[each]) for each in experiments]
-    rows = [*recipes(experiments).to_numpy(), *([name, *(end[name] for end in ends)] for name in ends[0])]
+    columns = ["", *(": ".join((each.experiment.name, *each.changes().values())) for each in groups)]
+    ends = [each.ends() for each in groups]
+    settings = recipes(each.experiment for each in groups).to_numpy()
+    rows = [*settings, *([name, *(end[name] for end in ends)] for name in ends[0])]
     return [dict(zip(columns, row, strict=True)) for row in rows]

@@ -284,12 +284,12 @@ def _experiment(name: str, recipe: dict) -> Experiment:
 def short_name(hardware: str) -> str:
     """Return a hardware string without makers, threads, memory and generic words: "H200" of "NVIDIA H200".
 
-    A processor with AVX512_BF16, which computes in bfloat16, is another machine than one without: "EPYC AVX512".
+    A processor that computes in bfloat16 is another machine than one without: "EPYC AVX512", "Xeon AMX".
     """
     words = re.sub(r"\(.*?\)|[@,].*", "", hardware).split()
     generic = r"Intel|AMD|NVIDIA|Apple|GeForce|Processor|CPU|Core|Gen|\d+th|\d+-Core|\d+GB|HBM\d\w*|PCIe|SXM\d?"
     name = " ".join(word for word in words if not re.fullmatch(generic, word)) or hardware
-    return f"{name} AVX512" if "(AVX512_BF16)" in hardware else name
+    return name + " AVX512" * ("(AVX512_BF16)" in hardware) + " AMX" * ("(AMX)" in hardware)
 
 
 def _tuple(value: object) -> object:

@@ -25,7 +25,7 @@ def headlines(study: Study, looks: Looks) -> dict[str, str]:
     bn, plain = study.learning_rates.values()
     rates = [mean(arm[rate], LEARNING_RATE_EPOCHS) for arm in (bn, plain) for rate in ("0.001", "0.008")]
     imagenet = gaps(study["resnet18_scratch"], study["resnet18"])
-    muon, cores = study["fast_95_muon"], machine(study["fast"])
+    muon = study["fast_95_muon"]
     gpu = [on_one_machine(study[name]) for name in ("fast_94_gpu", "fast_95_gpu")]
     return {
         "00_results": f"**{len(holds)} of {len(published)} published accuracies lie within {gap:.2f} points of our "
@@ -42,8 +42,8 @@ def headlines(study: Study, looks: Looks) -> dict[str, str]:
         "05_resnet18": f"**ImageNet is worth {median(imagenet):.1f} points** at 28 x 28 in the median of "
         f"{len(imagenet)} seeds, {min(imagenet):.1f} to {max(imagenet):.1f} in all",
         "06_fast_model": f"**{mean(study['fast']):.1f}% takes {took(study['fast'])} of training** on two "
-        f"{cores} cores, {mean(muon):.1f}% {took(muon)}; an {machine(gpu[0])} takes {took(gpu[0])} to "
-        f"{mean(gpu[0]):.1f}% and {took(gpu[1])} to {mean(gpu[1]):.1f}%",
+        f"{machine(study['fast'])} cores, {mean(muon):.1f}% {took(muon)} on two of {machine(muon)}; an "
+        f"{machine(gpu[0])} takes {took(gpu[0])} to {mean(gpu[0]):.1f}% and {took(gpu[1])} to {mean(gpu[1]):.1f}%",
         "07_final_model": f"**The final model ends at {mean(study['final']):.1f}%** (n = {len(study['final'])}), "
         f"{against_best(study['final'])}",
         "08_inside": headline(looks),

@@ -47,10 +47,17 @@ def on_one_machine(runs: Sequence[Run]) -> list[Run]:
 
 
 def by_machine(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
-    """Group runs by machine, company, precision and compilation, within which seconds compare; name what differs."""
+    """Group runs by hardware, company, precision and compilation, within which seconds compare; name what differs.
+
+    That is the machine's short name, but where two share it, all of its hardware.
+    """
+    hardware = {run.record.machine: set() for run in runs}
+    for run in runs:
+        hardware[run.record.machine].add(run.record.provenance.hardware)
     groups: dict[tuple[str, str, bool], list[Run]] = {}
     for record, run in ((run.record, run) for run in runs):
-        machine = record.machine + f" {record.together} at once" * (record.together > 1)
+        machine = record.machine if len(hardware[record.machine]) == 1 else record.provenance.hardware
+        machine += f" {record.together} at once" * (record.together > 1)
         groups.setdefault((machine, record.precision, record.compiled), []).append(run)
     machines = [machine for machine, _, _ in groups]
     names = [m if machines.count(m) == 1 else f"{m} {p}{' compiled' * c}" for m, p, c in groups]

@@ -33,12 +33,12 @@ def test_performance_has_a_row_for_each_network_and_machine(folder):
     rows = [list(cells(text, row).values()) for row in range(3)]
     assert list(cells(text, 0)) == names
     assert rows == [
-        ["v1", "Xeon", "188", "4.0", "5.0", "2.5", "85.3%"],  # 160 s at the limit, 187.5 s ours
+        ["v1", "Xeon AMX", "188", "4.0", "5.0", "2.5", "85.3%"],  # 160 s at the limit, 187.5 s ours
         ["v1", "H200", "188, compiled 93.8", "3.0", "", "", "85.3%"],
-        ["resnet18", "Xeon", "375", "1.0", "", "", "42.7%"],
+        ["resnet18", "Xeon AMX", "375", "1.0", "", "", "42.7%"],
     ]
     assert (
-        "**Xeon**: Intel(R) Xeon(R) Processor (AMX), 2 threads, fp32 (v1) and bf16 (resnet18); python 3, torch 2."
+        "**Xeon AMX**: Intel(R) Xeon(R) Processor (AMX), 2 threads, fp32 (v1) and bf16 (resnet18); python 3, torch 2."
         in text
     )
     assert "**H200**: NVIDIA H200, fp32; python 3" in text
@@ -52,7 +52,8 @@ def test_the_committed_table_fits_a_page():
 
 def test_the_answer_has_the_least_and_the_most_of_each_machine(folder):
     assert tables.answer(folder) == (
-        "Our training loop reaches 1.0 to 4.0 times the speed of plain PyTorch on the Xeon and 3.0 times on the H200."
+        "Our training loop reaches 1.0 to 4.0 times the speed of plain PyTorch on the Xeon AMX and 3.0 times on the "
+        "H200."
     )
 
 
@@ -60,7 +61,7 @@ def test_contenders_have_every_measurement_and_its_commit(folder):
     text = tables.contenders(folder)
     assert cells(text, 0) == {
         "network": "v1",
-        "machine": "Xeon",
+        "machine": "Xeon AMX",
         "loop": "ours, fp32",
         "turns": "3 of 640 images",
         "s/epoch": "188",
@@ -73,7 +74,7 @@ def test_contenders_have_every_measurement_and_its_commit(folder):
     assert [cells(text, row)["loop"] for row in range(1, 7)] == [
         *("plain", "lightning", "fastai", "ours, fp32", "ours, compiled", "plain"),
     ]
-    assert text.endswith("Code of commits: Xeon 0123456 (v1) and fedcba9 (resnet18); H200 0123456.")
+    assert text.endswith("Code of commits: Xeon AMX 0123456 (v1) and fedcba9 (resnet18); H200 0123456.")
 
 
 def test_a_choice_is_shown_without_and_with_it(folder, result):
@@ -132,7 +133,7 @@ def test_cost_is_told_for_each_image(folder):
     results["NeuralNetwork_v1"]["linear"] = [{"steps": 94, "epochs": 20, "seconds": [1.0, 2.4064, 9.0]}]
     path.write_text(json.dumps(results))
     row = cells(tables.linear(folder), 0)
-    assert row == {"network": "v1", "machine": "Xeon", "images": "6,016", "epochs": "20", "µs per image": "20.00"}
+    assert row == {"network": "v1", "machine": "Xeon AMX", "images": "6,016", "epochs": "20", "µs per image": "20.00"}
 
 
 def test_equivalence_pairs_the_seeds_of_both_ways(folder):

@@ -254,6 +254,26 @@ def test_without_the_extra_it_says_what_to_install(capsys, monkeypatch):
     assert capsys.readouterr().err == 'fashion: gradio is not installed: pip install -e ".[demo]"\n'
 
 
+# The command where Gradio finds no port
+NO_PORT = """
+import gradio
+from fashion.__main__ import main
+
+def launch(*_, **__):
+    raise OSError("Cannot find empty port in range: 7860-7959.")
+
+gradio.Blocks.launch = launch
+main(["demo"])
+"""
+
+
+def test_where_no_port_is_free_it_says_which_were_tried():
+    pytest.importorskip("gradio", reason='the extra "demo" is not installed')
+    done = subprocess.run([sys.executable, "-c", NO_PORT], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "fashion: the ports from 7860 on are taken: choose another with --port\n"
+
+
 def test_a_port_that_is_taken_is_one_line(tmp_path):
     pytest.importorskip("gradio", reason='the extra "demo" is not installed')
     with socket.socket() as taken:

@@ -5,6 +5,7 @@ from test_cli import call, cells, record
 
 from fashion import EXPERIMENTS, Experiment
 from fashion.runs.record import write_failure
+from fashion.settings import ROOT
 
 V1 = EXPERIMENTS["v1"]
 
@@ -39,6 +40,18 @@ def test_what_else_a_folder_holds_is_listed_and_how_it_differs(capsys, tmp_path)
     assert not cells(out, "resnet18")
     (tmp_path / "empty").mkdir()
     assert call(capsys, "list", "--logs", str(tmp_path / "empty"))[:2] == (0, f"no run in {tmp_path / 'empty'}\n")
+
+
+def test_experiments_whose_recipes_are_equal_with_other_epochs_stay_apart(capsys, tmp_path):
+    record(tmp_path, replace(EXPERIMENTS["fast_93"], epochs=16), 94.0)  # the recipe of `fast_unaugmented`
+    _, out, _ = call(capsys, "list", "--logs", str(tmp_path))
+    assert cells(out, "fast_93") == [["fast_93", "16", "0", "94.00", "epochs 16, not 5"]]
+    assert not cells(out, "fast_unaugmented")
+
+
+def test_the_studys_record_is_listed_alike_by_whatever_path(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert call(capsys, "list", "--logs", "model_logs") == call(capsys, "list")
 
 
 def test_a_run_that_failed_is_listed(capsys, tmp_path):

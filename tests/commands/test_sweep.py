@@ -134,6 +134,12 @@ def test_one_that_fails_once_only_has_not_failed(capsys, tmp_path, monkeypatch):
     assert "v1_fixed seed 1  50.00%  (4 of 4)" in out
 
 
+def test_experiments_whose_recipes_are_equal_with_other_epochs_are_two_runs(tmp_path):
+    first, second = (replace(EXPERIMENTS[name], epochs=1) for name in ("fast_93", "fast_unaugmented"))
+    assert first == second and Job(first, 0, tmp_path) != Job(second, 0, tmp_path)
+    assert replace(Job(first, 0, tmp_path), gpu="1") == Job(first, 0, tmp_path)
+
+
 def test_each_worker_has_a_gpu(tmp_path, monkeypatch):
     _, begun, _ = made(tmp_path, monkeypatch, [], at_a_time=2, gpus=["2", "5"])
     assert [job.gpu for job in begun] == ["2", "5", "2", "5"]

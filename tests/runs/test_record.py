@@ -204,7 +204,8 @@ def test_every_committed_record_is_whole_and_true(full, logs, validation):
 @pytest.mark.parametrize(
     ("hardware", "name"),
     [
-        ("Intel(R) Xeon(R) Processor (AMX), 2 threads", "Xeon"),
+        ("Intel(R) Xeon(R) Processor (AMX), 2 threads", "Xeon AMX"),
+        ("Intel(R) Xeon(R) Processor, 2 threads", "Xeon"),
         ("AMD EPYC (AVX2), 2 threads", "EPYC"),
         ("AMD EPYC (AVX512_BF16), 2 threads", "EPYC AVX512"),
         ("NVIDIA H100 80GB HBM3", "H100"),

@@ -42,9 +42,9 @@ def test_seconds_are_medians_on_each_kind_of_machine():
     elsewhere = replace(a_run(90.0, seed=2, hardware=H200), history=history)
     older = a_run(90.0, seed=3, hardware="Intel(R) Xeon(R) Processor, 2 threads", seconds=2.4)
     (row,) = tables.results(groups_of(v1_5_5=[*on_cpu, elsewhere, older])).to_dict("records")
-    assert row["s/epoch"] == "2.0 Xeon, 17 H200"
+    assert row["s/epoch"] == "2.0 Xeon AMX, 17 H200, 2.4 Xeon"
     assert tables.machines([*on_cpu, elsewhere, older]) == (
-        f"**H200**: NVIDIA H200; **Xeon**: {XEON} or Intel(R) Xeon(R) Processor, 2 threads"
+        f"**H200**: NVIDIA H200; **Xeon**: Intel(R) Xeon(R) Processor, 2 threads; **Xeon AMX**: {XEON}"
     )
 
 
@@ -53,7 +53,14 @@ def test_seconds_are_told_apart_by_precision_and_compilation_where_a_machine_has
     changes = ({}, {"precision": "bf16"}, {"precision": "bf16"}, {"precision": "bf16", "compiled": True})
     runs = [replace(run, record=replace(run.record, **each)) for run, each in zip(runs, changes, strict=True)]
     (row,) = tables.results(groups_of(v1=[*runs, a_run(90.0, seed=4, hardware=XEON)])).to_dict("records")
-    assert row["s/epoch"] == "2.0 H200 fp32, 2.0 H200 bf16, 2.0 H200 bf16 compiled, 2.0 Xeon"
+    assert row["s/epoch"] == "2.0 H200 fp32, 2.0 H200 bf16, 2.0 H200 bf16 compiled, 2.0 Xeon AMX"
+
+
+def test_seconds_are_told_apart_by_the_hardware_where_it_shares_a_short_name():
+    one, two = (a_run(90.0, seed=seed, hardware=f"AMD EPYC (AVX2), {seed} threads") for seed in (1, 2))
+    (row,) = tables.results(groups_of(v1=[one, two, a_run(90.0, hardware=H200)])).to_dict("records")
+    assert row["s/epoch"] == "2.0 AMD EPYC (AVX2), 1 threads, 2.0 AMD EPYC (AVX2), 2 threads, 2.0 H200"
+    assert tables.machines([one, two]) == "**EPYC**: AMD EPYC (AVX2), 1 threads or AMD EPYC (AVX2), 2 threads"
 
 
 def test_seconds_of_runs_that_were_trained_at_once_stand_apart():
@@ -66,8 +73,8 @@ def test_seconds_of_runs_that_were_trained_at_once_stand_apart():
 def test_a_run_that_went_on_elsewhere_names_both_machines():
     moved = a_run(90.0, hardware=f"{XEON}, then {H200}")
     (row,) = tables.results(groups_of(v1=[moved])).to_dict("records")
-    assert row["s/epoch"] == "2.0 Xeon then H200"
-    assert tables.machines([moved]) == f"**H200**: NVIDIA H200; **Xeon**: {XEON}"
+    assert row["s/epoch"] == "2.0 Xeon AMX then H200"
+    assert tables.machines([moved]) == f"**H200**: NVIDIA H200; **Xeon AMX**: {XEON}"
 
 
 def test_seeds_stand_beside_each_other():
