@@ -88,6 +88,11 @@ _MOVED = _SEARCH.augment
 _ERASED = (*_MOVED, ("erase", 0.5))
 _LARGE = {"batch_size": 1024, "optimiser": ("muon", 0.1)}
 
+_TEACHER = {"model": "FastNetwork_64_3", "epochs": 40, "augment": (*_MOVED, ("cutmix", 0.5))}
+_SEARCH_TEACHER = replace(_SEARCH, name="search_teacher", **_TEACHER)
+_FINAL_TEACHER = replace(
+    _SEARCH, name="final_teacher", model="FastNetwork_64_3", epochs=60, augment=(*_ERASED, ("cutmix", 0.5))
+)
 _SHORT = {"model": "FastNetwork_32", "epochs": 10, "batch_size": 256, "augment": ("alternate", ("cutout", 8))}
 
 # What was tried on the validation split for the final model, for a GPU, and for a CPU, as it differs from `search`.
@@ -99,16 +104,16 @@ SEARCH = {
     "search_cutmix_affine": {
         "augment": ("alternate", ("affine", 10.0, 0.1, 0.1), ("translate", 2), ("cutmix", 0.5)),
     },
-    "search_teacher": {"model": "FastNetwork_64_3", "epochs": 40, "augment": (*_MOVED, ("cutmix", 0.5))},
+    "search_teacher": _TEACHER,
     "search_cutmix_taught": {
         "augment": (*_MOVED, ("cutmix", 0.5)),
         "label_smoothing": 0.0,
-        "teacher": ("search_teacher", 3, 0.5),
+        "teacher": (_SEARCH_TEACHER, 3, 0.5),
     },
     "search_cutmix_erase_taught": {
         "augment": (*_ERASED, ("cutmix", 0.5)),
         "label_smoothing": 0.0,
-        "teacher": ("search_teacher", 3, 0.5),
+        "teacher": (_SEARCH_TEACHER, 3, 0.5),
     },
     "search_64_8": {"model": "FastNetwork_64", "epochs": 8, "augment": ("alternate", ("cutout", 8))},
     "search_128_5": {"model": "FastNetwork_128", "epochs": 5, "augment": ("alternate", ("cutout", 8))},
@@ -145,13 +150,10 @@ _FINAL = replace(
     epochs=110,
     label_smoothing=0.0,
     augment=(*_ERASED, ("cutmix", 0.5)),
-    teacher=("final_teacher", 3, 0.5),
+    teacher=(_FINAL_TEACHER, 3, 0.5),
     group="final",
 )
 _FINAL_SMALL = replace(_FINAL, name="final_small", model="FastNetwork_64_3_3", epochs=54, augment=_ERASED)
-_FINAL_TEACHER = replace(
-    _FINAL, name="final_teacher", model="FastNetwork_64_3", epochs=60, label_smoothing=0.1, teacher=(), group="search"
-)
 
 # The fast recipe with one ingredient taken out, exchanged or put in.
 ABLATIONS = {
@@ -172,7 +174,7 @@ _FINAL_SHORT = replace(
     name="final_short",
     model="FastNetwork_64_3_3",
     epochs=30,
-    teacher=("search_teacher", 3, 0.5),
+    teacher=(_SEARCH_TEACHER, 3, 0.5),
     group="ablations",
 )
 FINAL_ABLATIONS = {

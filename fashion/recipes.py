@@ -51,8 +51,8 @@ def _teacher(value: object) -> bool:
         return True
     if not (isinstance(value, tuple) and len(value) == 3):
         return False
-    name, parts, share = value
-    return isinstance(name, str) and whole(parts) and parts > 1 and _number(share) and 0 < share <= 1
+    teacher, parts, share = value
+    return isinstance(teacher, Experiment) and whole(parts) and parts > 1 and _number(share) and 0 < share <= 1
 
 
 def _choices(value: object) -> bool:
@@ -74,7 +74,7 @@ _VALUES = (
     (("weight_decay",), lambda value: _number(value) and value >= 0, "a number from 0 on"),
     (("momentum", "label_smoothing", "averaging"), _share, "from 0 to below 1"),
     (("optimiser",), _choice, "a name, or a name and its parameters, such as ('muon', 0.05)"),
-    (("teacher",), _teacher, "(), or a name, a number of parts and a share, such as ('fast', 3, 0.5)"),
+    (("teacher",), _teacher, "(), or an experiment, a number of parts and a share, such as (FAST, 3, 0.5)"),
     (("changes", "augment"), _choices, "a tuple of names, such as ('flip', ('cutout', 8))"),
     (("group",), lambda value: isinstance(value, str) and value in GROUPS, f"one of {', '.join(GROUPS)}"),
     (("published",), lambda value: value is None or _number(value), "an accuracy in percent, or None"),
@@ -118,8 +118,8 @@ class Experiment:
         augment: keys of `fashion.augment.AUGMENTATIONS`, applied to the training images in order, anew in each epoch.
         averaging: the decay, for each step, of an exponential average of the weights, which is then what is tested; 0
             for none.
-        teacher: the name of an experiment, n, and a share: each training label gives up this share to the probabilities
-            of a network that learned by that experiment from the other n - 1 of n parts of the images; () for none.
+        teacher: an experiment, n, and a share: each training label gives up this share to the probabilities of a
+            network that learned by that experiment from the other n - 1 of n parts of the images; () for none.
         keep: whether its runs keep the weights of the network, and what it returns for the evaluated images.
         group: the table that shows it, one of `GROUPS`.
         published: test accuracy after the last epoch in the published study, one run, in percent.
@@ -173,7 +173,18 @@ class Experiment:
     def differences(self, other: "Experiment") -> list[str]:
         """Say where another recipe differs from this one: `["epochs 2, not 5"]`."""
         ours, theirs = self.recipe, other.recipe
-        return [f"{name} {theirs[name]}, not {ours[name]}" for name in ours if theirs[name] != ours[name]]
+        differing = {name: (_named(theirs[name]), _named(ours[name])) for name in ours if theirs[name] != ours[name]}
+        found = [f"{name} {there}, not {here}" for name, (there, here) in differing.items() if there != here]
+        if self.teacher and other.teacher:
+            found += [f"teacher's {each}" for each in self.teacher[0].differences(other.teacher[0])]
+        return found
+
+
+def _named(value: object) -> object:
+    """Put the name of an experiment in its place in a tuple."""
+    if not isinstance(value, tuple):
+        return value
+    return tuple(each.name if isinstance(each, Experiment) else each for each in value)
 
 
 def chosen(

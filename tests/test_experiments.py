@@ -26,6 +26,7 @@ from fashion.recipes import chosen
         ({"augment": ["flip"]}, r"augment must be a tuple of names, .* not \['flip'\]"),
         ({"augment": ("flip", 8)}, r"augment must be a tuple of names, .* not \('flip', 8\)"),
         ({"augment": ((),)}, r"augment must be a tuple of names, .* not \(\(\),\)"),
+        ({"teacher": ("fast", 3, 0.5)}, r"teacher must be \(\), or an experiment, .* not \('fast', 3, 0.5\)"),
         ({"group": "varaints"}, "group must be one of published, variants, .*, not 'varaints'"),
         ({"published": "92.1"}, "published must be an accuracy in percent, or None, not '92.1'"),
     ],
@@ -52,6 +53,16 @@ def test_a_folder_is_called_as_its_experiment_or_as_it_was_published():
     assert LEARNER.stem == "model_learner"
     assert replace(LEARNER, published_stem="published_test").stem == "published_test"
     assert EXPERIMENTS["resnet18"].stem == "resnet18_test"
+
+
+def test_the_recipe_of_a_teacher_is_part_of_a_recipe():
+    taught, teacher = (replace(LEARNER, teacher=(each, 3, 0.5)) for each in (LEARNER, replace(LEARNER, lr=0.5)))
+    assert taught != teacher and taught.differences(teacher) == ["teacher's lr 0.5, not 0.05"]
+    other = replace(LEARNER, teacher=(replace(LEARNER, name="b"), 2, 0.5))
+    assert taught.differences(other) == ["teacher ('b', 2, 0.5), not ('learner', 3, 0.5)"]
+    assert taught == replace(LEARNER, teacher=(replace(LEARNER, name="b"), 3, 0.5))
+    assert taught.differences(replace(LEARNER, teacher=(replace(LEARNER, name="b"), 3, 0.5))) == []
+    assert taught.differences(LEARNER) == ["teacher (), not ('learner', 3, 0.5)"]
 
 
 def test_what_decides_no_outcome_is_no_part_of_a_recipe():

@@ -99,7 +99,7 @@ def test_what_computes_knows_no_network_and_no_experiment_by_name():
         assert not names & set(strings(path)), module
     for name in ("training", "optimisation", "data", "augment", "runs"):
         for module, path in in_room(name).items():
-            if module != "fashion.runs.record":  # which understands what older records called a network
+            if module != "fashion.runs.serialisation":  # which understands what older records called a network
                 assert not {"resnet18", "final"} & set(strings(path)), module
 
 

@@ -15,6 +15,7 @@ from fashion.experiments import Experiment
 from fashion.history import Epoch
 from fashion.runs.consistency import require_consistent
 from fashion.runs.files import aside, replacing
+from fashion.runs.serialisation import experiment_from_json, recipe_to_json
 from fashion.settings import MODEL_LOGS, FashionError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Record:
     def to_json(self) -> dict:
         """Return what `run.json` has of it."""
         values = {name: value for name, value in vars(self).items() if name not in ("experiment", "seed", "provenance")}
-        first = {"experiment": self.experiment.name, "seed": self.seed, "recipe": self.experiment.recipe}
+        first = {"experiment": self.experiment.name, "seed": self.seed, "recipe": recipe_to_json(self.experiment)}
         return first | values | asdict(self.provenance)
 
     @classmethod
@@ -83,7 +84,7 @@ class Record:
         """
         plain = ("seed", "evaluated_on", "train_images", "test_images", "precision")
         return cls(
-            _experiment(values["experiment"], dict(values["recipe"])),
+            experiment_from_json(values["experiment"], values["recipe"]),
             *(values[name] for name in plain),
             compiled=values.get("compiled", False),  # older records lack it
             provenance=Provenance(**{each.name: values[each.name] for each in fields(Provenance)}),
@@ -265,22 +266,6 @@ def _read_outputs(path: Path) -> np.ndarray:
         return np.lib.format.read_array(file, allow_pickle=False)  # `np.load` would open archives as well
 
 
-# What a name alone meant before a recipe gave its parameters.
-_PARAMETERS = {"translate": 2, "cutout": 8, "cutmix": 0.5}
-
-
-def _experiment(name: str, recipe: dict) -> Experiment:
-    """Return the experiment of a recorded recipe; what an older one lacks or calls otherwise is put right here."""
-    if rate := recipe.pop("muon", 0):
-        recipe["optimiser"] = ["muon", rate]
-    if "pretrained" not in recipe:
-        recipe["pretrained"] = "imagenet" if recipe["model"] == "resnet18" else ""
-        recipe["model"] = recipe["model"].removesuffix("_scratch")
-    recipe = {key: _tuple(value) for key, value in recipe.items()}
-    augment = tuple((each, _PARAMETERS[each]) if each in _PARAMETERS else each for each in recipe.pop("augment", ()))
-    return Experiment(name, augment=augment, **recipe)
-
-
 def short_name(hardware: str) -> str:
     """Return a hardware string without makers, threads, memory and generic words: "H200" of "NVIDIA H200".
 
@@ -290,8 +275,3 @@ def short_name(hardware: str) -> str:
     generic = r"Intel|AMD|NVIDIA|Apple|GeForce|Processor|CPU|Core|Gen|\d+th|\d+-Core|\d+GB|HBM\d\w*|PCIe|SXM\d?"
     name = " ".join(word for word in words if not re.fullmatch(generic, word)) or hardware
     return name + " AVX512" * ("(AVX512_BF16)" in hardware) + " AMX" * ("(AMX)" in hardware)
-
-
-def _tuple(value: object) -> object:
-    """Turn JSON's lists into tuples, which can be compared and hashed."""
-    return tuple(map(_tuple, value)) if isinstance(value, list) else value

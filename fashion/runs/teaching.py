@@ -14,8 +14,7 @@ from torch.nn.functional import one_hot
 
 from fashion.data import CLASSES, Dataset, parted
 from fashion.estimates import temperature
-from fashion.experiments import EXPERIMENTS, Experiment
-from fashion.recipes import chosen
+from fashion.experiments import Experiment
 from fashion.runs.files import BusyError, say
 from fashion.runs.record import Run, experiment_folder, part_folder
 from fashion.settings import writable
@@ -37,19 +36,16 @@ def taught(train: Dataset, experiment: Experiment, logs: Path, run: Callable[...
 
     Returns:
         The same images, part by part, and the share of each class in their labels: float32, shape (N, 10).
-
-    Raises:
-        FashionError: there is no such experiment.
     """
-    name, parts, share = experiment.teacher
-    teacher, _ = chosen(name, EXPERIMENTS, "experiment", "fashion/experiments.py")
+    teacher, parts, share = experiment.teacher
     images, labels = [], []
     for part in range(parts):
         others, unseen = parted(train, first=part, every=parts)
         with _one_at_a_time:
             place = writable(part_folder(logs, part, parts))  # a rehearsal has too few images for recorded teachers
             if not experiment_folder(teacher, place, validation=True).exists():
-                say(f"{experiment.name} has teachers: {name} is trained first, part {part + 1} of {parts}, in {place}")
+                first = f"{teacher.name} is trained first, part {part + 1} of {parts}, in {place}"
+                say(f"{experiment.name} has teachers: {first}")
             found = _patiently(partial(run, replace(teacher, keep=True), part, logs=place, data=(others, unseen)))
         divisor = temperature(found.outputs[0], unseen.labels.numpy(force=True))
         probabilities = softmax(found.outputs.astype(np.float32) / divisor, axis=2).mean(axis=0)

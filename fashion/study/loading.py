@@ -104,9 +104,9 @@ def load_study(logs: Path | str = MODEL_LOGS) -> Study:
 
 
 def _teachers(taught: Experiment, logs: Path) -> list[Run]:
-    name, parts, _ = taught.teacher
+    teacher, parts, _ = taught.teacher
     places = (part_folder(logs, part, parts) for part in range(parts))
-    return [run for place in places for run in recorded(EXPERIMENTS[name], place, validation=True)]
+    return [run for place in places for run in recorded(teacher, place, validation=True)]
 
 
 def runs_of(name: str, retrain: bool = False, validation: bool = False) -> list[Run]:

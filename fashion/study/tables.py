@@ -215,7 +215,7 @@ def _seconds(runs: list[Run]) -> str:
 def _setting(name: str, value: object) -> str:
     """Write a setting of a recipe: `flip, cutout 8`."""
     if name == "teacher":
-        return choice_in_words(value) or "none"
+        return choice_in_words((value[0].name, *value[1:])) if value else "none"
     if isinstance(value, tuple) and name != "optimiser":
         return ", ".join(map(choice_in_words, value)) or "none"
     return choice_in_words(value) if name == "optimiser" else str(value)

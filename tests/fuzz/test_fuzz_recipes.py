@@ -44,6 +44,7 @@ VALUES = st.one_of(
     st.dictionaries(TEXTS, PLAIN, max_size=2),
     st.sets(st.integers(), max_size=2),
 )
+TEACHER = Experiment("teacher", "NeuralNetwork_v1", epochs=2, augment=(("cutout", 8),))
 PAIRS = st.tuples(TEXTS, st.one_of(NUMBERS, TEXTS))
 LIKELY = {
     "name": TEXTS,
@@ -61,7 +62,7 @@ LIKELY = {
     "label_smoothing": NUMBERS,
     "augment": st.lists(TEXTS | PAIRS, max_size=3) | st.lists(TEXTS | PAIRS, max_size=3).map(tuple),
     "averaging": NUMBERS,
-    "teacher": st.just(()) | st.tuples(TEXTS, NUMBERS, NUMBERS),
+    "teacher": st.just(()) | st.tuples(st.just(TEACHER) | TEXTS, NUMBERS, NUMBERS),
     "keep": st.booleans() | NUMBERS,
     "group": TEXTS,
     "published": st.none() | NUMBERS,
@@ -85,7 +86,7 @@ RECIPES = st.fixed_dictionaries({}, optional=LIKELY) | st.dictionaries(
 @example({"lr": Decimal("0.1")})
 @example({"optimiser": ["muon", np.float32(0.1)]})
 @example({"optimiser": ("muon", {1})})
-@example({"teacher": ("fast", 3, np.float64(0.5))})
+@example({"teacher": (TEACHER, 3, np.float64(0.5))})
 @example({"augment": (("cutout", [8]),)})
 @example({"momentum": 0.9, "nesterov": np.bool_(True)})
 def test_a_recipe_is_refused_or_read_as_it_was_written(values):

@@ -132,6 +132,11 @@ def test_the_ingredients_of_an_old_recipe_have_the_parameters_that_their_names_m
         ({"model": "resnet18", "pretrained": ""}, {"model": "resnet18", "pretrained": ""}),
         ({"pretrained": "", "optimiser": ["muon", 0.1]}, {"optimiser": ("muon", 0.1)}),
         ({"augment": [["cutout", 4], "flip"]}, {"augment": (("cutout", 4), "flip")}),
+        ({"teacher": ["fast", 3, 0.5]}, {"teacher": (EXPERIMENTS["fast"], 3, 0.5)}),
+        (
+            {"teacher": [{"experiment": "x", "recipe": {"model": "NeuralNetwork_v1", "epochs": 2}}, 3, 0.5]},
+            {"teacher": (Experiment("x", "NeuralNetwork_v1", epochs=2, pretrained=""), 3, 0.5)},
+        ),
     ],
     ids=str,
 )

@@ -45,6 +45,8 @@ def test_the_seed_decides_the_history(tmp_path, small):
     assert outcome(run(LEARNER, 1, logs=tmp_path / "b", data=small)) != outcome(first)
 
 
+TEACHER = replace(LEARNER, name="teacher")
+
 KILLED = """
 import os, signal, sys
 import fashion
@@ -450,8 +452,7 @@ def test_a_checkpoint_lies_beside_its_run():
 
 
 def test_teachers_give_labels_to_images_that_they_have_not_seen(tmp_path, small, monkeypatch):
-    monkeypatch.setitem(EXPERIMENTS, "teacher", replace(LEARNER, name="teacher"))
-    taught = replace(LEARNER, teacher=("teacher", 2, 0.25))
+    taught = replace(LEARNER, teacher=(TEACHER, 2, 0.25))
     given, train_itself = [], running._train
     monkeypatch.setattr(
         running,
@@ -480,13 +481,13 @@ def test_teachers_give_labels_to_images_that_they_have_not_seen(tmp_path, small,
     given.clear()
     run(taught, 1, logs=tmp_path, data=small)
     assert len(given) == 1  # the seeds share their teachers
-    with pytest.raises(FashionError, match="there is no experiment 'nobody'"):
-        run(replace(taught, teacher=("nobody", 2, 0.5)), 0, logs=tmp_path / "other", data=small)
+    longer = replace(taught, teacher=(replace(TEACHER, epochs=5), 2, 0.25))
+    with pytest.raises(FashionError, match=r"seed_0 holds another run \(teacher's epochs 4, not 5\)"):
+        run(longer, 0, logs=tmp_path, data=small)
 
 
 def test_teachers_are_waited_for_and_taken_as_they_are_recorded(tmp_path, small, monkeypatch, capsys):
-    monkeypatch.setitem(EXPERIMENTS, "teacher", replace(LEARNER, name="teacher"))
-    taught = replace(LEARNER, teacher=("teacher", 2, 0.25))
+    taught = replace(LEARNER, teacher=(TEACHER, 2, 0.25))
     teacher = tmp_path / "teachers" / "1_of_2" / "validation" / "model_teacher_logs" / "seed_0"
     teacher.parent.mkdir(parents=True)
     slept = []
@@ -496,14 +497,12 @@ def test_teachers_are_waited_for_and_taken_as_they_are_recorded(tmp_path, small,
         run(taught, 0, logs=tmp_path, data=small, precision="fp32")
     assert slept == [1] and capsys.readouterr().err.count("waiting for a teacher: ") == 1
     monkeypatch.undo()
-    monkeypatch.setitem(EXPERIMENTS, "teacher", replace(LEARNER, name="teacher"))
     assert run(taught, 1, logs=tmp_path, data=small, precision="bf16").record.precision == "bf16"
 
 
 def test_a_rehearsal_has_teachers_of_its_own(tmp_path, small, monkeypatch):
-    monkeypatch.setitem(EXPERIMENTS, "teacher", replace(LEARNER, name="teacher"))
     monkeypatch.setattr(settings, "ROOT", tmp_path)
-    taught = replace(LEARNER, teacher=("teacher", 2, 0.25))
+    taught = replace(LEARNER, teacher=(TEACHER, 2, 0.25))
     run(taught, 0, logs=tmp_path, data=small)
     monkeypatch.setenv("FASHION_QUICK", "1")
     fewer = Dataset(small[0].images[:100], small[0].labels[:100])
@@ -540,10 +539,9 @@ def test_logs_that_vanish_are_one_line(tmp_path, small):
 
 
 def test_an_interrupt_reaches_the_teachers(tmp_path, small, monkeypatch):
-    monkeypatch.setitem(EXPERIMENTS, "teacher", replace(LEARNER, name="teacher"))
     with pytest.raises(KeyboardInterrupt):
         run(
-            replace(LEARNER, teacher=("teacher", 2, 0.5)),
+            replace(LEARNER, teacher=(TEACHER, 2, 0.5)),
             0,
             logs=tmp_path,
             data=small,
