@@ -30,9 +30,9 @@ from fashion.commands.terminal import (
     from_here,
     named,
     numbers,
+    print_table,
     recorded_as,
     require_words,
-    show,
     tell_of_rehearsal,
 )
 from fashion.experiments import Experiment
@@ -143,7 +143,7 @@ def run_command(
                 "published, %": f"{experiment.published:.1f}" if experiment.published else "",
             }
         )
-    show(rows)
+    print_table(rows)
     tell_of_rehearsal()
     typer.echo("\nPlots:")
     for figure in figures:
@@ -180,7 +180,7 @@ def compare_command(
         typer.echo(f"{each}: {percent(runs)}% after {epochs}, n = {len(runs)}")
     if not (rows := compare({f"{first}, {second}": groups}, labels).to_dict("records")):
         raise FashionError(f"{first} and {second} have no seed in common")
-    show(rows)
+    print_table(rows)
 
 
 @app.command("predict")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from fashion.commands.terminal import RUNS_FOLDER, named, show
+from fashion.commands.terminal import RUNS_FOLDER, named, print_table
 from fashion.experiments import EXPERIMENTS, Experiment
 from fashion.settings import MODEL_LOGS, FashionError
 
@@ -29,13 +29,13 @@ def list_command(
         raise FashionError(f"there is no folder {logs}; the study's record, model_logs, comes with its repository")
     groups = _groups(logs)
     if names:
-        return show(_recipes([each for name in dict.fromkeys(names) for each in _called(name, groups)]))
+        return print_table(_recipes([each for name in dict.fromkeys(names) for each in _called(name, groups)]))
     rows = [
         {"experiment": each.experiment.name, "epochs": each.experiment.epochs, **each.ends(), **each.changes()}
         for each in groups
         if each.ran or logs.resolve() == MODEL_LOGS.resolve()
     ]
-    show(rows) if rows else typer.echo(f"no run in {logs}")
+    print_table(rows) if rows else typer.echo(f"no run in {logs}")
     for line in failures(logs):
         typer.echo(f"failed: {line}")
 

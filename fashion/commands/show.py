@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fashion.commands.terminal import Recorded, from_here, recorded_as, show
+from fashion.commands.terminal import Recorded, from_here, print_table, recorded_as
 from fashion.settings import RUNS, FashionError
 
 
@@ -34,5 +34,5 @@ def show_command(
         raise FashionError(f"{', '.join(groups)} were not all evaluated on the same images")
     runs = [run for each in groups.values() for run in each]
     figure = save(overlay(groups), output, fingerprint(overlay, runs, list(groups)))
-    show(ends(groups))
+    print_table(ends(groups))
     typer.echo(f"\nPlot: {from_here(figure)}")

@@ -28,7 +28,7 @@ from fashion.commands.terminal import (
     Validation,
     named,
     numbers,
-    show,
+    print_table,
     tell_of_rehearsal,
 )
 from fashion.experiments import Experiment
@@ -232,7 +232,7 @@ def _show(experiments: list[Experiment], grid: list[Job], failed: dict[Job, Path
                 "failed seeds": ",".join(str(job.seed) for job in jobs if job in failed),
             }
         )
-    show(rows)
+    print_table(rows)
     tell_of_rehearsal()
     if failed:
         typer.echo("\nFailed twice:")

@@ -144,7 +144,7 @@ def tell_of_rehearsal() -> None:
         typer.echo("\nA rehearsal on 256 images (FASHION_QUICK is set), of which the project keeps nothing.")
 
 
-def show(rows: Iterable[dict]) -> None:
+def print_table(rows: Iterable[dict]) -> None:
     """Print a table."""
     from tabulate import tabulate
 

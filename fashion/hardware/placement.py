@@ -73,6 +73,8 @@ def place(network: nn.Module, device: torch.device, precision: str) -> nn.Module
 def _computes(network: nn.Module, device: torch.device) -> bool:
     try:
         warm_up(network, network, torch.zeros(2, 1, 28, 28, device=device))
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError:  # it views what has another layout, or writes over what a hook keeps
         return False
     return True

@@ -9,5 +9,6 @@ A run is a directory, `<logs>/<stem>_logs/seed_<k>/`:
     weights.safetensors   the network's weights, where they are kept
 
 Runs that leave the test set alone and are evaluated on a validation split lie under `<logs>/validation/`. Nothing
-outside this room opens these files; `fashion.runs.record` reads them without torch.
+outside this room opens these files, but for weights, which `fashion.inference` loads wherever they lie;
+`fashion.runs.record` reads the others without torch.
 """

@@ -85,8 +85,10 @@ def look(classifier: Classifier, data: tuple[Dataset, Dataset], chosen: np.ndarr
         chosen: the test images whose maps are shown, as `looked_at` has them.
     """
     (train, _), (images, labels) = data
-    network = classifier.network.requires_grad_(False)
-    placed = place(deepcopy(network), torch.device("cpu"), choose_precision("auto", network, torch.device("cpu")))
+    network, cpu = classifier.network, torch.device("cpu")
+    placed = place(deepcopy(network), cpu, choose_precision("auto", network, cpu))  # whose trial needs gradients
+    network.requires_grad_(False)
+    placed.requires_grad_(False)
     points, outputs = features(placed, images)
     shown, own = images[chosen], labels[chosen]
     torch.manual_seed(0)  # of the noise

@@ -68,15 +68,16 @@ def test_answers_are_computed_as_in_a_run_and_maps_in_float32(looked, few, monke
     asked = []
 
     def place(network, device, precision):
-        asked.append((device.type, precision))
-        torch.nn.init.zeros_(network.classifier.weight)
-        network.classifier.bias.copy_(torch.eye(10)[3])
+        asked.append((device.type, precision, all(each.requires_grad for each in network.parameters())))
+        with torch.no_grad():
+            network.classifier.weight.zero_()
+            network.classifier.bias.copy_(torch.eye(10)[3])
         return network
 
     monkeypatch.setattr(inside, "place", place)
     monkeypatch.setattr(inside, "choose_precision", lambda *_: "bf16")
     again = inside.look(load_classifier(SHIPPED.with_name("fast.safetensors")), few, np.arange(6))
-    assert asked == [("cpu", "bf16")] and set(again.predictions) == {3}
+    assert asked == [("cpu", "bf16", True)] and set(again.predictions) == {3}
     assert np.allclose(again.perturbed, 100 * float((few[1].labels == 3).float().mean()))
     assert np.array_equal(again.given, looked.given) and np.array_equal(again.occluded, looked.occluded)
 
