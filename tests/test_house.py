@@ -199,5 +199,21 @@ def test_modules_are_short():
     assert not [module for module, length in lengths.items() if length > 300 and room(module) not in tables]
 
 
+def lines(function):
+    """Count the lines of a function below its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) and function.body[1:] else function.body
+    return function.end_lineno - body[0].lineno + 1
+
+
+def test_functions_fit_on_a_screen():
+    found = {
+        f"{module}.{node.name}": lines(node)
+        for module, path in MODULES.items()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert len(found) > 300 and {name: number for name, number in found.items() if number > 60} == {}
+
+
 def test_the_floors_are_the_order_of_the_list():
     assert all(FLOOR[upper[0]] < FLOOR[lower[0]] for upper, lower in pairwise(FLOORS))

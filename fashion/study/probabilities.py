@@ -31,14 +31,19 @@ def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return 100 * float(np.mean(probabilities.argmax(axis=1) == labels))
 
 
-def calibrated_loss(run: Run, labels: np.ndarray) -> float:
-    """Return the mean cross entropy of a run's outputs for images as they are, at the temperature that is best for it.
+def image_losses(run: Run, labels: np.ndarray) -> np.ndarray:
+    """Return the cross entropy of a run's outputs for each image as it is, at the temperature that is best for the run.
 
-    `labels` are the actual classes of the images, shape (N,).
+    `labels` are the actual classes of the images, shape (N,), as that of what is returned.
     """
     outputs = run.outputs[0].astype(np.float64)
     outputs /= temperature(outputs, labels)
-    return float(-log_softmax(outputs, axis=1)[np.arange(len(labels)), labels].mean())
+    return -log_softmax(outputs, axis=1)[np.arange(len(labels)), labels]
+
+
+def calibrated_loss(run: Run, labels: np.ndarray) -> float:
+    """Return the mean of `image_losses`."""
+    return float(image_losses(run, labels).mean())
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 10) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from fashion import models, plotting
 from fashion.data import load_data
 from fashion.experiments import EXPERIMENTS, LEARNING_RATE_EPOCHS
+from fashion.runs.record import Run
 from fashion.settings import MODEL_LOGS, ROOT, FashionError
 from fashion.study import answers, gallery, tables
 from fashion.study.diagnostics import summary
@@ -29,9 +30,10 @@ _FINAL = ("final_wide", "final", "final_small", "final_teacher")
 _RATES = {"v1_5_5": "No BN", "v1_5_5_BN": "BN", "v1_5_5_lrx2": "lrx2", "v1_5_5_lrx4": "lrx4", "v1_5_5_lrx8": "lrx8"}
 
 
-def _results(study: Study, group: str) -> str:
-    runs = (run for each in study.tested.values() for run in each)  # for the tables without a legend, too
-    return f"{tables.markdown(tables.results(study.group(group)))}\n\n{tables.machines(runs)}."
+def _results(study: Study) -> str:
+    runs = [run for each in study.tested.values() for run in each]  # for the tables without a legend, too
+    table, answer = tables.results(study.group("published")), _answer(study, answers.reproduction, "00_results")
+    return f"{tables.markdown(table)}\n\n{tables.machines(runs)}.\n\n{answer}"
 
 
 def _answer(study: Study, answer: Callable[[Study], str], notebook: str) -> str:
@@ -59,9 +61,8 @@ def _times(study: Study) -> str:
     return tables.markdown(tables.times(study.group("fast").items(), test_labels()).drop(columns="network"))
 
 
-def _final_ablations(study: Study) -> str:
-    table = tables.markdown(tables.ablations(study.final_ablations, validation_labels()))
-    return f"{answers.final_ablations(study)}\n\n{table}"
+def _ablations(groups: Mapping[str, list[Run]], answer: str) -> str:
+    return f"{answer}\n\n{tables.markdown(tables.ablations(groups, validation_labels()))}"
 
 
 def _curve_table(study: Study, titles: Mapping[str, str]) -> str:
@@ -79,7 +80,8 @@ def _curve_table(study: Study, titles: Mapping[str, str]) -> str:
 # What stands between the markers of README.md, written from the study: a new part is one line here.
 BLOCKS: dict[str, Callable[[Study], str]] = {
     "findings": lambda study: findings(study, load_looks()),
-    "results": lambda study: f"{_results(study, 'published')}\n\n{_answer(study, answers.reproduction, '00_results')}",
+    "results": _results,
+    "budget": answers.budget,
     "v1": partial(_model, name="v1", answer=answers.v1, notebook="01_v1"),
     "v1_5_5": partial(_model, name="v1_5_5", answer=answers.v1_5_5, notebook="02_v1_5_5", curves=False),
     "v1_5_5_BN": partial(
@@ -88,20 +90,20 @@ BLOCKS: dict[str, Callable[[Study], str]] = {
     "curves": partial(_curve_table, titles=_RATES),
     "learning rates": partial(_answer, answer=answers.learning_rates, notebook="04_learning_rate"),
     "epochs": _epochs_of_rates,
-    "variants": partial(_results, group="variants"),
+    "variants": lambda study: tables.markdown(tables.results(study.group("variants"))),
     "missed": answers.missed_by_all,
     "shipped": answers.shipped,
     "resnet18": partial(_model, name="resnet18", answer=answers.resnet18, notebook="05_resnet18"),
     "times": _times,
     "fast recipes": lambda study: tables.markdown(tables.recipes(study.group("fast"))),
     "fast": partial(_model, name="fast", answer=answers.fast, notebook="06_fast_model"),
-    "ablations": lambda study: tables.markdown(tables.ablations(study.ablations, validation_labels())),
+    "ablations": lambda study: _ablations(study.ablations, answers.ablations(study)),
     "confused": lambda study: tables.markdown(most_confused(confusion(test_labels(), study["fast"]))),
     "final": partial(_model, name="final", answer=answers.final, notebook="07_final_model"),
     "final recipes": lambda study: tables.markdown(tables.recipes([EXPERIMENTS[name] for name in _FINAL])),
     "final wide": answers.final_wide,
     "trials": lambda study: tables.markdown(tables.trials(study.trials, validation_labels())),
-    "final ablations": _final_ablations,
+    "final ablations": lambda study: _ablations(study.final_ablations, answers.final_ablations(study)),
     "leaderboard": lambda study: tables.markdown(leaderboard(study.tested)),
     "claims": lambda _: tables.markdown(claims()),
 }

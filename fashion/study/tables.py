@@ -136,9 +136,9 @@ def times(rows: Iterable[tuple[Experiment, list[Run]]], labels: np.ndarray) -> p
 def ablations(groups: Mapping[str, list[Run]], labels: np.ndarray) -> pd.DataFrame:
     """Tabulate what changes to a recipe do to its accuracy on the validation split: in percent, and as gaps in points.
 
-    The first group has the recipe's own runs. A gap is the mean over the seeds that both have; p is McNemar's, one
-    number a seed; `labels` are the actual classes of the images of the validation split, shape (N,). Where all runs
-    keep their outputs, the loss is the cross entropy at the temperature that is best for each of them.
+    The first group has the recipe's own runs. A gap is the mean over the seeds that both have; `labels` are the actual
+    classes of the images of the validation split, shape (N,). Where all runs keep their outputs, the loss is the cross
+    entropy at the temperature that is best for each of them.
     """
     base = next(iter(groups.values()))
     keep = all(run.outputs is not None for runs in groups.values() for run in runs)
@@ -147,7 +147,6 @@ def ablations(groups: Mapping[str, list[Run]], labels: np.ndarray) -> pd.DataFra
             "recipe": title,
             "validation": percent(runs),
             "gap": difference(base, runs) if runs is not base else "",
-            "p": ", ".join(map(_p, _tests(base, runs, labels))) if runs is not base else "",
             **(_losses(base, runs, labels) if keep else {}),
             "n": len(runs),
             "train": with_interval([run.history[-1].train_accuracy for run in runs]),

@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from benchmarks import measurements, tables
+from fashion.settings import ROOT
 
 
 @pytest.fixture
@@ -151,6 +152,17 @@ def test_equivalence_pairs_the_seeds_of_both_ways(folder):
     }
     shutil.rmtree(folder / "equivalence" / "eager" / "model_v1_fixed_logs" / "seed_3")
     assert cells(tables.equivalence(folder), 2)["seeds"] == "0,1,2,4"
+
+
+def test_how_far_the_fast_path_may_move_accuracies_is_told():
+    reach = {}
+    for line in tables.equivalence().splitlines()[2:]:
+        name, gap = (line.split("|")[at].strip() for at in (1, 7))
+        middle, half = map(float, gap.split(" ± "))
+        reach[name] = max(reach.get(name, 0), abs(middle) + half)
+    readme = " ".join((ROOT / "benchmarks" / "README.md").read_text().split())
+    assert f"to within {reach['v1_fixed']:.2f} points for `v1_fixed` and {reach['resnet18']:.2f} for" in readme
+    assert f"end where eager PyTorch does, to within {max(reach.values()):.2f} points" in readme
 
 
 def test_numbers_have_three_digits():
