@@ -114,7 +114,8 @@ def final_accuracies(groups: Mapping[str, Sequence[Run]]) -> Figure:
 def published_and_ours(groups: Mapping[Experiment, Sequence[Run]]) -> Figure:
     """Set published test accuracies beside ours, a row for each experiment: all of them, and those above 88%.
 
-    Each seed is a dot; from three seeds on there is their mean, and where 95% of further runs would end.
+    Each seed is a dot; from three seeds on there is their mean, and where 95% of further runs would end, in the panels
+    that have the mean.
     """
     figure, panels = subplots(9, 0.45 * len(groups) + 1.6, 1, 2)
     figure.get_layout_engine().set(wspace=0.1)  # or the tick labels of the two panels meet
@@ -122,7 +123,7 @@ def published_and_ours(groups: Mapping[Experiment, Sequence[Run]]) -> Figure:
         for row, (experiment, runs) in enumerate(groups.items()):
             values = [run.accuracy for run in runs]
             axes.plot(values, [row] * len(values), "o", color=_STYLES["train"][0], alpha=0.6, label="ours, one seed")
-            if len(values) >= 3:
+            if len(values) >= 3 and limits[0] <= np.mean(values) <= limits[1]:
                 mean, (low, high) = np.mean(values), prediction_interval(values)
                 style = {"fmt": "|", "color": _STYLES["test"][0], "markersize": 14, "markeredgewidth": 3, "capsize": 4}
                 label = "ours, mean and 95% of further runs"

@@ -116,8 +116,17 @@ def test_published_and_ours_show_seeds_mean_and_the_published_run():
     assert bars.lines[2][0].get_segments()[0][:, 0] == pytest.approx(ends)
     assert bars.lines[0].get_xdata() == pytest.approx(np.mean(ends))
     assert left.get_xlim() == (0, 100) and right.get_xlim()[0] == 88
+    assert right.containers == []
     (legend,) = figure.legends
     assert texts(legend.get_texts()) == ["ours, one seed", "published, one run", "ours, mean and 95% of further runs"]
+
+
+def test_an_interval_is_drawn_in_the_panels_that_have_its_mean():
+    far, near = runs_of([20.0], [50.0], [80.0]), runs_of([90.0], [91.0], [92.0])
+    left, right = plotting.published_and_ours({EXPERIMENTS["v1_5_5"]: far, EXPERIMENTS["v1_5_5_BN"]: near}).axes
+    assert len(left.containers) == 2
+    (bars,) = right.containers
+    assert bars.lines[0].get_xdata() == pytest.approx(91.0)
 
 
 def test_curves_side_by_side_share_the_first_epochs():
