@@ -181,7 +181,7 @@ def accuracy_against_time(groups: Mapping[str, Sequence[Run]], published: dict[s
             number = sum(other.record.machine == machine for other in runs)
             seconds = np.cumsum([epoch.train_seconds for epoch in run.history])
             accuracies = [epoch.test_accuracy for epoch in run.history]
-            axes.plot(seconds, accuracies, colour, linewidth=0.7, alpha=0.5)
+            axes.plot(seconds, accuracies, colour, linewidth=0.6, alpha=0.25)
             label = f"{name}, {machine}, n={number}"
             axes.plot(seconds[-1], accuracies[-1], shapes[machine], color=colour, label=label)
     for name, value in published.items():
