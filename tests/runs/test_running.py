@@ -275,9 +275,10 @@ def test_what_a_dead_process_held_is_taken_over(tmp_path, small):
     assert run(LEARNER, 0, logs=tmp_path, data=small).seed == 0
 
 
-def test_to_retrain_is_to_begin_afresh(tmp_path, small):
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_to_retrain_is_to_begin_afresh(tmp_path, small, precision):
     with pytest.raises(Paused):
-        run(LEARNER, 0, logs=tmp_path, data=small, pace=Pace(until=0), precision="bf16")
+        run(LEARNER, 0, logs=tmp_path, data=small, pace=Pace(until=0), precision=precision)
     told = []
     fresh = run(LEARNER, 0, logs=tmp_path, data=small, precision="fp32", retrain=True, after_epoch=told.append)
     assert len(told) == LEARNER.epochs and fresh.record.precision == "fp32"
