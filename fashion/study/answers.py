@@ -13,13 +13,12 @@ from fashion.estimates import epochs_to, mean_interval, prediction_interval
 from fashion.experiments import CALIBRATED_BY, EXPERIMENTS, LEARNING_RATE_EPOCHS
 from fashion.inference.classifier import load_classifier
 from fashion.runs.record import Run
+from fashion.study.leaderboard import best_mean
 from fashion.study.loading import Study, test_labels, validation_labels
 from fashion.study.measures import difference, gaps, machine, mean, on_one_machine, paired, span, took
 from fashion.study.mistakes import missed, votes
 from fashion.study.probabilities import accuracy, calibrated_loss, calibration_error, mirrored
 from fashion.study.writing import percent, with_interval
-
-BEST_PUBLISHED = 96.41  # mean of five runs, table 5 of the paper that `against_best` links
 
 
 def reproduction(study: Study) -> str:
@@ -47,12 +46,13 @@ def v1(study: Study) -> str:
 
 def v1_5_5(study: Study) -> str:
     """Say what the published accuracy of v1_5_5 is worth, and why the network learns late."""
-    runs = study["v1_5_5"]
+    experiment, runs = EXPERIMENTS["v1_5_5"], study["v1_5_5"]
     ends = ", ".join(f"{accuracy:.1f}" for accuracy in sorted(run.accuracy for run in runs))
     left = _epochs(runs, 11)  # a seed at chance level stays at 10%
     return (
-        f"The published 72.8% is one draw from a wide range: our seeds end at {ends}%. Each stays at chance level for "
-        f"{min(left) - 1} to {max(left) - 1} of the 25 epochs, and the recipe ends while some are still on their way. "
+        f"The published {experiment.published}% is one draw from a wide range: our seeds end at {ends}%. Each stays at "
+        f"chance level for {min(left) - 1} to {max(left) - 1} of the {experiment.epochs} epochs, and the recipe ends "
+        "while some are still on their way. "
         "The model's softmax before a loss that applies its own holds them there: without it, as `v1_5_5_logits`, the "
         f"same network ends at {percent(study['v1_5_5_logits'])}%. It acts much as a lower rate would: after "
         f"{LEARNING_RATE_EPOCHS} epochs the network with it is at {_after(study['v1_5_5_noBN_lrx8'])}% at eight times "
@@ -91,12 +91,12 @@ def learning_rates(study: Study) -> str:
 def resnet18(study: Study) -> str:
     """Say what ResNet-18 owes to ImageNet."""
     pretrained, scratch = study["resnet18"], study["resnet18_scratch"]
-    ahead = gaps(scratch, pretrained)
+    ahead, published = gaps(scratch, pretrained), EXPERIMENTS["resnet18"].published
     trained = [fmean(run.history[-1].train_accuracy for run in runs) for runs in (pretrained, scratch)]
     return (
-        f"From ImageNet weights ResNet-18 ends at {percent(pretrained)}% (published: 89.9%), from random ones at "
-        f"{percent(scratch)}%. The pretrained network is ahead with {sum(gap > 0 for gap in ahead)} of {len(ahead)} "
-        f"seeds, by {min(ahead):.1f} to {max(ahead):.1f} points, {median(ahead):.1f} in the median. Both overfit: in "
+        f"From ImageNet weights ResNet-18 ends at {percent(pretrained)}% (published: {published}%), from random "
+        f"ones at {percent(scratch)}%. The pretrained network is ahead with {sum(gap > 0 for gap in ahead)} of "
+        f"{len(ahead)} seeds, by {min(ahead):.1f} to {max(ahead):.1f} points, {median(ahead):.1f} in the median. Both overfit: in "
         f"training they end at {trained[0]:.1f} and {trained[1]:.1f}%."
     )
 
@@ -262,8 +262,9 @@ def _points(first: list[Run], second: list[Run], epoch: int = 0) -> str:
 
 def against_best(runs: list[Run]) -> str:
     """Say on which side of the best published mean the mean of some runs is."""
-    side = "above" if mean(runs) > BEST_PUBLISHED else "below"
-    return f"{side} the {BEST_PUBLISHED}% of [Shake-Shake with SAM](https://arxiv.org/abs/2010.01412)"
+    best = best_mean()
+    side = "above" if mean(runs) > best.percent else "below"
+    return f"{side} the best published mean of several runs, {best.percent}% ([{best.by}]({best.source}))"
 
 
 def _after(runs: list[Run]) -> str:
