@@ -96,8 +96,8 @@ def resnet18(study: Study) -> str:
     return (
         f"From ImageNet weights ResNet-18 ends at {percent(pretrained)}% (published: {published}%), from random "
         f"ones at {percent(scratch)}%. The pretrained network is ahead with {sum(gap > 0 for gap in ahead)} of "
-        f"{len(ahead)} seeds, by {min(ahead):.1f} to {max(ahead):.1f} points, {median(ahead):.1f} in the median. Both overfit: in "
-        f"training they end at {trained[0]:.1f} and {trained[1]:.1f}%."
+        f"{len(ahead)} seeds, by {min(ahead):.1f} to {max(ahead):.1f} points, {median(ahead):.1f} in the median. Both "
+        f"overfit: in training they end at {trained[0]:.1f} and {trained[1]:.1f}%."
     )
 
 
