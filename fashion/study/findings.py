@@ -44,7 +44,7 @@ def headlines(study: Study, looks: Looks) -> dict[str, str]:
         "05_resnet18": f"**ImageNet is worth {median(imagenet):.1f} points** at 28 x 28 in the median of "
         f"{len(imagenet)} seeds, {min(imagenet):.1f} to {max(imagenet):.1f} in all",
         "06_fast_model": f"**{mean(study['fast']):.1f}% takes {took(study['fast'])} of training** on two "
-        f"{machine(study['fast'])} cores, {mean(muon):.1f}% {took(muon)} on two of {machine(muon)}; an "
+        f"{machine(study['fast'])} cores, {mean(muon):.1f}% {took(muon)} on two {machine(muon)} cores; an "
         f"{machine(gpu[0])} takes {took(gpu[0])} to {mean(gpu[0]):.1f}% and {took(gpu[1])} to {mean(gpu[1]):.1f}%",
         "07_final_model": f"**The final model ends at {mean(study['final']):.1f}%** (n = {len(study['final'])}), "
         f"{against_best(study['final'])}",

@@ -43,7 +43,7 @@ def test_the_findings_are_computed():
             ("worth 1.5 points** at 28 x 28 in the median of 3 seeds, 1.0 to 2.5 in all",),
             (
                 "94.2% takes 2 min of training** on two Xeon AMX cores",
-                "95.0% 18 min on two of a machine",
+                "95.0% 18 min on two a machine cores",
                 "an H200 takes 2.1 s to 94.4% and 8.6 s to 95.1%",
             ),
             ("96.5%** (n = 1)", "above the best published mean of several runs, 96.41%"),
