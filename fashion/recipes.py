@@ -74,7 +74,7 @@ _VALUES = (
     (("weight_decay",), lambda value: _number(value) and value >= 0, "a number from 0 on"),
     (("momentum", "label_smoothing", "averaging"), _share, "from 0 to below 1"),
     (("optimiser",), _choice, "a name, or a name and its parameters, such as ('muon', 0.05)"),
-    (("teacher",), _teacher, "(), or an experiment, a number of parts and a share, such as (FAST, 3, 0.5)"),
+    (("teacher",), _teacher, "(), or an experiment, a number of parts and a share, such as (_FAST, 3, 0.5)"),
     (("changes", "augment"), _choices, "a tuple of names, such as ('flip', ('cutout', 8))"),
     (("group",), lambda value: isinstance(value, str) and value in GROUPS, f"one of {', '.join(GROUPS)}"),
     (("published",), lambda value: value is None or _number(value), "an accuracy in percent, or None"),

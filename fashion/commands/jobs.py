@@ -1,6 +1,5 @@
 """One run as a job: a process of its own computes it, here or elsewhere, now or later."""
 
-import hashlib
 import os
 import shlex
 from dataclasses import dataclass, field
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
     from fashion.runs.record import Run
 
-_PACKAGE = Path(__file__).parents[1]
-
 
 class Code(NamedTuple):
     """The code that a run is computed by: its commit, and a digest of its files, committed or not."""
@@ -28,12 +25,9 @@ class Code(NamedTuple):
     @classmethod
     def here(cls) -> "Code":
         """Return the code as it is now."""
-        from fashion.runs.provenance import git_commit
+        from fashion.runs.provenance import code_digest, git_commit
 
-        digest = hashlib.sha256()
-        for path in sorted(_PACKAGE.rglob("*.py")):
-            digest.update(f"{path.relative_to(_PACKAGE)}\n".encode() + path.read_bytes())
-        return cls(git_commit(), digest.hexdigest())
+        return cls(git_commit(), code_digest())
 
 
 @dataclass(frozen=True)

@@ -33,14 +33,19 @@ def choose_device(name: str | None = None) -> torch.device:
     return torch.device(name)
 
 
+def require_precision(name: str) -> None:
+    """Refuse what is none of `PRECISIONS`, with a `FashionError`."""
+    if name not in PRECISIONS:
+        raise FashionError(f"there is no precision {name!r}, only {', '.join(PRECISIONS)}")
+
+
 def choose_precision(name: str, network: nn.Module, device: torch.device) -> str:
     """Return "fp32" or "bf16": `name`, or for "auto" what is faster for a network on a device.
 
     Raises:
         FashionError: `name` is none of `PRECISIONS`.
     """
-    if name not in PRECISIONS:
-        raise FashionError(f"there is no precision {name!r}, only {', '.join(PRECISIONS)}")
+    require_precision(name)
     if name != "auto":
         return name
     if device.type == "cuda":

@@ -24,13 +24,13 @@ class Checkpoint:
         path: the file.
         parts: what has a state, by name: the network, on the device it trains on, and its optimiser at least.
         loader: of the training images.
-        retraining: whether the run began from the start though it had been recorded, or begun, before.
+        retrained_by: the digest of the code that began the run though it had been recorded, or begun, before; or "".
     """
 
     path: Path
     parts: dict[str, nn.Module | Optimizer | LRScheduler]
     loader: Loader
-    retraining: bool = False
+    retrained_by: str = ""
 
     def write(self, record: Record, history: list[Epoch]) -> None:
         """Write the state after the last epoch of `history`, and keep the one that was written before.
@@ -43,7 +43,7 @@ class Checkpoint:
             "history": [list(epoch) for epoch in history],
             "generators": {name: get() for name, (get, _) in self._generators().items()},
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
-            "retraining": self.retraining,
+            "retrained_by": self.retrained_by,
         }
         beside = self.path.with_suffix(".new")
         with refusals_of_the_system(self.path):
@@ -57,12 +57,21 @@ class Checkpoint:
                 beside.unlink(missing_ok=True)
 
     def restore(self, saved: "Saved") -> None:
-        """Put the parts and the generators back into the state that was saved."""
+        """Put the parts and the generators back into the state that was saved.
+
+        Raises:
+            FashionError: it is that of another network, or of another optimiser.
+        """
         for name, part in self.parts.items():
-            if isinstance(part, Optimizer):
-                _restore_optimiser(part, saved.parts[name])
-            else:
-                part.load_state_dict(saved.parts[name])
+            try:
+                if isinstance(part, Optimizer):
+                    _restore_optimiser(part, saved.parts[name])
+                else:
+                    part.load_state_dict(saved.parts[name])
+            except (KeyError, ValueError, RuntimeError) as error:
+                raise FashionError(
+                    f"{self.path} was written by other code, with another {name}: delete it to start afresh"
+                ) from error
         for name, (_, put) in self._generators().items():
             if name in saved.generators:  # a run may continue on another device
                 put(saved.generators[name])
@@ -88,7 +97,7 @@ class Saved:
     history: list[Epoch]
     generators: dict[str, Tensor]
     parts: dict[str, dict]
-    retraining: bool = False
+    retrained_by: str = ""
 
 
 def checkpoint_path(folder: Path) -> Path:
@@ -136,8 +145,8 @@ def read_checkpoint(path: Path) -> Saved | None:
 def _read(content: bytes) -> Saved:
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     history = [Epoch(*row) for row in state["history"]]
-    retraining = state.get("retraining", False)
-    return Saved(Record.from_json(state["record"]), history, state["generators"], state["parts"], retraining)
+    retrained_by = state.get("retrained_by", "")  # which older ones lack
+    return Saved(Record.from_json(state["record"]), history, state["generators"], state["parts"], retrained_by)
 
 
 def _save(state: dict, path: Path) -> None:

@@ -1,5 +1,6 @@
 """Where a run ran: hardware, versions, commit."""
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -13,6 +14,7 @@ from fashion.hardware.placement import instructions
 from fashion.runs.record import Provenance
 from fashion.settings import CHECKOUT
 
+_PACKAGE = Path(__file__).parents[1]
 _CODE = ("fashion/*.py", "benchmarks/*.py")  # folders within them included
 
 
@@ -68,6 +70,14 @@ def git_commit() -> str | None:
         return None
 
 
+def code_digest() -> str:
+    """Return what is another text where a file of the package is another, committed or not."""
+    digest = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(f"{path.relative_to(_PACKAGE)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
 def _git(*arguments: str) -> str:
     # Without what would lead git to another repository than the one the code is in
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -76,4 +86,5 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-_IMPORTED = git_commit()  # of the code that this process has, whatever becomes of the files
+# Of the code that this process has, whatever becomes of the files
+_IMPORTED, IMPORTED_DIGEST = git_commit(), code_digest()

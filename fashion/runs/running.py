@@ -18,7 +18,7 @@ from fashion.data import Dataset, Loader, load_data, split
 from fashion.experiments import Experiment
 from fashion.hardware.compilation import compiled, warm_up
 from fashion.hardware.graphs import alone, replayed
-from fashion.hardware.placement import bare, choose_device, choose_precision, is_wide, place
+from fashion.hardware.placement import bare, choose_device, choose_precision, is_wide, place, require_precision
 from fashion.hardware.threads import threads_for
 from fashion.history import Epoch
 from fashion.models import build
@@ -26,7 +26,7 @@ from fashion.optimisation import build_average, build_optimiser, build_scheduler
 from fashion.runs import refusals
 from fashion.runs.checkpoints import Checkpoint, Saved, checkpoint_path, read_checkpoint, remove_checkpoints
 from fashion.runs.files import held, say
-from fashion.runs.provenance import continued, provenance
+from fashion.runs.provenance import IMPORTED_DIGEST, continued, provenance
 from fashion.runs.record import Record, Run, experiment_folder, read_run, weights, write_failure, write_run
 from fashion.runs.teaching import taught
 from fashion.settings import RUNS, FashionError, Paused, quick, writable
@@ -45,11 +45,11 @@ class Pace(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Where a run is recorded, what it goes on from, and whether it replaces what was there."""
+    """Where a run is recorded, what it goes on from, and the code that began it if it replaces what was there."""
 
     folder: Path
     saved: Saved | None
-    retraining: bool
+    retrained_by: str
 
 
 class Company(NamedTuple):
@@ -88,7 +88,7 @@ def run(
         precision: "fp32", "bf16", or "auto": whichever is recorded or begun, else whichever is faster.
         compile_model: train by kernels that are compiled for the network. A run that began so goes on so.
         retrain: train from the start, even if the run is recorded or begun, and replace the record; or go on with that,
-            where it was interrupted.
+            where it was interrupted and the code has stayed the same.
         pace: how often to save it, and when to stop: after the epoch that is the last to end before `pace.until`, as
             far as the epoch before it tells; one epoch is trained at least.
         after_epoch: called with the history so far after each epoch.
@@ -106,6 +106,7 @@ def run(
     seed = index(seed)
     if seed < 0:
         raise ValueError(f"a seed must be 0 or more, not {seed}")
+    require_precision(precision)
     train, test = data or default_data(validation)
     if quick():
         train, test = (Dataset(each.images[:256], each.labels[:256]) for each in (train, test))
@@ -134,7 +135,8 @@ def run(
             return _as_requested(request, found, folder)
         path = checkpoint_path(folder)
         saved = read_checkpoint(path)
-        if retrain and not (saved and saved.retraining and not refusals.differences(request, saved.record)):
+        code = IMPORTED_DIGEST if retrain else ""
+        if retrain and not (saved and saved.retrained_by == code and not refusals.differences(request, saved.record)):
             remove_checkpoints(path)
             saved = None
         if saved:
@@ -143,7 +145,7 @@ def run(
         with alone:
             torch.manual_seed(seed)
             network = build(experiment.model, experiment.changes, "" if saved else experiment.pretrained)
-        start = Start(folder, saved, retrain or bool(saved and saved.retraining))
+        start = Start(folder, saved, saved.retrained_by if saved else code)
         with threads_for(train.images.device, is_wide(network)):
             result, network = _train(request, network, (train, test), start, pace, after_epoch, company)
         write_run(result, folder, network if experiment.keep else None)
@@ -197,7 +199,7 @@ def _train(
 
     parts = {"model": network, "optimiser": optimiser, "scheduler": scheduler, "average": averaged}
     parts = {name: part for name, part in parts.items() if part is not None}
-    checkpoint = Checkpoint(checkpoint_path(start.folder), parts, train_loader, start.retraining)
+    checkpoint = Checkpoint(checkpoint_path(start.folder), parts, train_loader, start.retrained_by)
     if saved:
         with alone:
             checkpoint.restore(saved)
@@ -245,10 +247,11 @@ def _steps(
 ) -> tuple[Step, Step]:
     """Return the steps that `fit` takes, in training and in test: plain, compiled, or on a CUDA device replayed.
 
-    `images` are as many as those of a step.
+    `images` are those of a first step.
     """
-    forward = compiled(placed, len(images)) if record.compiled else placed
-    loss_fn = nn.CrossEntropyLoss(label_smoothing=record.experiment.label_smoothing)
+    experiment = record.experiment
+    forward = compiled(placed, experiment.batch_size) if record.compiled else placed
+    loss_fn = nn.CrossEntropyLoss(label_smoothing=experiment.label_smoothing)
     if record.compiled or images.device.type == "cuda":
         with alone:
             warm_up(placed, forward, images)

@@ -299,6 +299,32 @@ def test_retraining_that_was_interrupted_goes_on(tmp_path, small, capsys):
     assert len(told) == LEARNER.epochs
 
 
+def test_retraining_by_other_code_is_begun_afresh(tmp_path, small, monkeypatch):
+    for digest in ("a", "a", "b"):
+        monkeypatch.setattr(running, "IMPORTED_DIGEST", digest)
+        told = []
+        with pytest.raises(Paused):
+            run(LEARNER, 0, logs=tmp_path, data=small, retrain=True, pace=Pace(until=0), after_epoch=told.extend)
+    assert [epoch.epoch for epoch in told] == [1]
+    monkeypatch.setattr(running, "IMPORTED_DIGEST", "c")
+    assert len(run(LEARNER, 0, logs=tmp_path, data=small).history) == 4  # without it, what was begun goes on
+
+
+def test_a_checkpoint_of_another_network_is_one_line(tmp_path, small, monkeypatch):
+    with pytest.raises(Paused):
+        run(LEARNER, 0, logs=tmp_path, data=small, pace=Pace(until=0))
+    monkeypatch.setitem(MODELS, LEARNER.model, lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 10)))
+    monkeypatch.setattr(running, "build", lambda *_: MODELS[LEARNER.model]())
+    with pytest.raises(FashionError, match=r"seed_0.pt was written by other code, with another model: delete it"):
+        run(LEARNER, 0, logs=tmp_path, data=small)
+
+
+def test_a_precision_that_is_none_is_told_before_a_record_is_looked_at(tmp_path, small):
+    run(LEARNER, 0, logs=tmp_path, data=small)
+    with pytest.raises(FashionError, match="there is no precision 'fp16', only auto, fp32, bf16"):
+        run(LEARNER, 0, logs=tmp_path, data=small, precision="fp16")
+
+
 def test_retraining_of_another_recipe_is_begun_afresh(tmp_path, small):
     with pytest.raises(Paused):
         run(replace(LEARNER, lr=0.01), 0, logs=tmp_path, data=small, retrain=True, pace=Pace(until=0))
