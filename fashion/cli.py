@@ -140,7 +140,7 @@ def run_command(
                 f"yours, {unit}": percent(mine),
                 f"recorded, {unit}": percent(study),
                 "n": len(study),
-                "published, %": f"{experiment.published:.1f}" if experiment.published else "",
+                "published, %": f"{experiment.published:.1f}" if experiment.published and not validation else "",
             }
         )
     print_table(rows)
@@ -159,6 +159,7 @@ def compare_command(
     first: Annotated[str, typer.Argument(help="An experiment, or a folder of runs such as runs/model_v1_logs.")],
     second: Annotated[str, typer.Argument(help="Another.")],
     logs: Recorded = None,
+    validation: Annotated[bool, typer.Option("--validation", help="Compare runs on the validation split.")] = False,
 ) -> None:
     """Compare two experiments' recorded runs: on the same seeds, and on the same test images.
 
@@ -166,15 +167,16 @@ def compare_command(
     them, "only first" and "only second" count the test images that just one of the two has right, and p (McNemar's) is
     how often two equally good networks would split these at least as unevenly: below 0.05, hardly by chance.
     """
-    from fashion.study.loading import test_labels
+    from fashion.study.loading import test_labels, validation_labels
     from fashion.study.tables import compare
     from fashion.study.writing import counted, percent
 
-    labels, found = test_labels(), recorded_as((first, second), logs)
+    labels, found = (validation_labels if validation else test_labels)(), recorded_as((first, second), logs, validation)
     groups = (found[first], found[second])
     for each, runs in found.items():
         if not runs or any(len(run.predictions) != len(labels) for run in runs):
-            raise FashionError(f"{each} has no runs here that were evaluated on all test images")
+            where = "all images of the validation split" if validation else "all test images"
+            raise FashionError(f"{each} has no runs here that were evaluated on {where}")
     for each, runs in zip((first, second), groups, strict=True):
         epochs = counted(runs[0].record.experiment.epochs, "epoch")
         typer.echo(f"{each}: {percent(runs)}% after {epochs}, n = {len(runs)}")

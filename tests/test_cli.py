@@ -14,6 +14,7 @@ from fashion.runs import running
 from fashion.runs.record import experiment_folder, read_runs, write_run
 from fashion.settings import ROOT
 from fashion.study.loading import test_labels as load_labels
+from fashion.study.loading import validation_labels
 
 INTERRUPTED = "fashion: interrupted; the same command continues from the last checkpoint, where there is one\n"
 
@@ -103,6 +104,7 @@ def test_a_run_on_the_validation_split_says_so(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("FASHION_QUICK", "1")
     code, out, _ = call(capsys, "run", "v1", "--validation", "--logs", str(tmp_path))
     assert code == 0 and "yours, % of validation" in out and "recorded, % of validation" in out
+    assert next(line for line in out.splitlines() if line.startswith("v1 ") and "epoch" not in line).split()[-1] == "5"
     assert all("%  validation " in line for line in out.splitlines() if line.startswith("v1 seed 0  epoch"))
 
 
@@ -235,6 +237,19 @@ def test_compare_takes_no_runs_on_part_of_the_images(capsys, tmp_path):
         record(tmp_path, EXPERIMENTS[name], 10.0, predictions=np.zeros(100, np.uint8))
     code, out, err = call(capsys, "compare", "v1", "v1_fixed", "--logs", str(tmp_path))
     assert code == 2 and out == "" and "has no runs here" in err and "evaluated on all test images" in err
+
+
+def test_runs_on_the_validation_split_are_compared_by_its_images(capsys, tmp_path):
+    labels = validation_labels().astype(np.uint8)
+    worse = labels.copy()
+    worse[:6] = (worse[:6] + 1) % 10
+    for name, given in (("v1", worse), ("v1_fixed", labels)):
+        options = {"evaluated_on": "validation", "predictions": given}
+        record(tmp_path, EXPERIMENTS[name], 99.9, validation=True, **options)
+    code, out, _ = call(capsys, "compare", "v1", "v1_fixed", "--validation", "--logs", str(tmp_path))
+    assert code == 0 and out.splitlines()[-1].split()[-3:] == ["0", "6", "0.031"]
+    code, _, err = call(capsys, "compare", "v1", "v1_fixed", "--logs", str(tmp_path))
+    assert code == 2 and "v1 has no runs here that were evaluated on all test images" in err
 
 
 def test_compare_needs_a_seed_that_both_have(capsys, tmp_path):

@@ -7,7 +7,7 @@ import typer
 
 from fashion.commands.terminal import RUNS_FOLDER, named, print_table
 from fashion.experiments import EXPERIMENTS, Experiment
-from fashion.settings import MODEL_LOGS, FashionError
+from fashion.settings import MODEL_LOGS, RUNS, FashionError
 
 if TYPE_CHECKING:
     from fashion.runs.record import Run
@@ -17,19 +17,22 @@ def list_command(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME...]", help="Show the recipes of these beside each other.")
     ] = None,
-    logs: Annotated[Path, typer.Option(help=f"{RUNS_FOLDER}.", show_default="model_logs")] = MODEL_LOGS,
+    logs: Annotated[
+        Path | None, typer.Option(help=f"{RUNS_FOLDER}.", show_default="model_logs; with names, runs first")
+    ] = None,
 ) -> None:
     """List every experiment, or those that ran in a folder: epochs, seeds, and mean accuracy in percent.
 
-    With names, show what their recipes are, and how their runs ended.
+    With names, show what their recipes are, and how their runs ended: yours, or else the study's.
     """
     from fashion.runs.record import failures
 
+    own, logs = _groups(RUNS) if names and not logs else [], logs or MODEL_LOGS
     if not logs.is_dir():
         raise FashionError(f"there is no folder {logs}; the study's record, model_logs, comes with its repository")
     groups = _groups(logs)
     if names:
-        return print_table(_recipes([each for name in dict.fromkeys(names) for each in _called(name, groups)]))
+        return print_table(_recipes([each for name in dict.fromkeys(names) for each in _called(name, own, groups)]))
     rows = [
         {"experiment": each.experiment.name, "epochs": each.experiment.epochs, **each.ends(), **each.changes()}
         for each in groups
@@ -78,10 +81,10 @@ def _groups(logs: Path) -> list[Group]:
     return list(found.values())
 
 
-def _called(name: str, groups: list[Group]) -> list[Group]:
-    """Return the groups of a name that ran, in whatever recipes, or what `EXPERIMENTS` has by that name."""
-    same = [each for each in groups if each.experiment.name == name and each.ran]
-    return same or [Group(named(name, None), [], [])]
+def _called(name: str, *folders: list[Group]) -> list[Group]:
+    """Return the groups of a name that ran, from the first folder with any, or what `EXPERIMENTS` has by that name."""
+    ran = ([each for each in groups if each.experiment.name == name and each.ran] for groups in folders)
+    return next(filter(None, ran), None) or [Group(named(name, None), [], [])]
 
 
 def _recipes(groups: list[Group]) -> list[dict[str, str]]:

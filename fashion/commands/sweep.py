@@ -85,7 +85,7 @@ def sweep_command(
     if print_commands:
         for job in missing:
             typer.echo(job.command)
-        return
+        return None if missing else typer.echo(f"fashion: {len(grid)} runs, all recorded", err=True)
     for job, run in found.items():
         typer.echo(f"{job.title}  recorded already, {run.accuracy:.2f}%")
     failed = _train(missing, executor, workers, minutes) if missing else {}

@@ -22,7 +22,7 @@ def provenance(device: torch.device) -> Provenance:
     """Describe what a run on `device` runs on and with."""
     versions = {"python": platform.python_version(), "torch": torch.__version__, "torchvision": torchvision.__version__}
     versions = {name: str(each) for name, each in versions.items()}  # plain strings, for checkpoints
-    return Provenance(device.type, _hardware(device), versions, _IMPORTED)
+    return Provenance(device.type, _hardware(device), versions, IMPORTED_COMMIT)
 
 
 def continued(before: Provenance, after: Provenance) -> Provenance:
@@ -87,4 +87,4 @@ def _git(*arguments: str) -> str:
 
 
 # Of the code that this process has, whatever becomes of the files
-_IMPORTED, IMPORTED_DIGEST = git_commit(), code_digest()
+IMPORTED_COMMIT, IMPORTED_DIGEST = git_commit(), code_digest()

@@ -86,9 +86,8 @@ def require_complete(request: Request, folder: Path) -> None:
     raise FashionError(f"{MODEL_LOGS.name}/ takes complete runs only ({why}): record this one elsewhere with --logs")
 
 
-def require_committed(record: Record, folder: Path) -> None:
+def require_committed(commit: str | None, folder: Path) -> None:
     """Refuse a run in the study's record whose code is not committed, or of which git does not say that it is."""
-    commit = record.provenance.git_commit
     if _among_the_studys(folder) and (commit is None or "-dirty" in commit):
         why = "make sure that git can read this clone" if commit is None else "commit it"
         raise FashionError(

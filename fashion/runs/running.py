@@ -26,7 +26,7 @@ from fashion.optimisation import build_average, build_optimiser, build_scheduler
 from fashion.runs import refusals
 from fashion.runs.checkpoints import Checkpoint, Saved, checkpoint_path, read_checkpoint, remove_checkpoints
 from fashion.runs.files import held, say
-from fashion.runs.provenance import IMPORTED_DIGEST, continued, provenance
+from fashion.runs.provenance import IMPORTED_COMMIT, IMPORTED_DIGEST, continued, provenance
 from fashion.runs.record import Record, Run, experiment_folder, read_run, weights, write_failure, write_run
 from fashion.runs.teaching import taught
 from fashion.settings import RUNS, FashionError, Paused, quick, writable
@@ -125,6 +125,7 @@ def run(
     if found:
         return _as_requested(request, found, folder)
     folder = writable(folder)  # on a rehearsal, another: a record is shown, and nothing is written beside it
+    refusals.require_committed(IMPORTED_COMMIT, folder)
     refusals.require_same_images(request, folder)
     refusals.require_writable(folder.parent)
     if experiment.teacher:
@@ -186,7 +187,7 @@ def _train(
     record = _record(request, network, device, saved, company.size)
     train_loader = Loader(train, experiment.batch_size, seed=request.seed, augment=compose(experiment.augment))
     test_loader = Loader(test, experiment.batch_size)
-    refusals.require_committed(record, start.folder)
+    refusals.require_committed(record.provenance.git_commit, start.folder)
     refusals.require_readable(record)
     if experiment.keep:
         weights(network)  # which says whether they can be kept before they are trained

@@ -192,10 +192,10 @@ def shipped(study: Study) -> str:
     how = f", by its recipe in {by.epochs} epochs" if by.name != name else ""
     return (
         f"`fashion predict` asks seed {seed} of `{name}`, right on {run.accuracy:.1f}% of the test images. Its "
-        f"probabilities are calibrated on held-out images{how}: they miss by {error:.1f} points on average; where it "
-        f"is about 80% sure it is right with {about.sum()} of {len(about)} images, {about.mean():.0%} (95% interval "
-        f"{low:.0%} to {high:.0%}). It knows product photos of ten kinds of garment; it has no answer for "
-        '"none of these".'
+        f"probabilities are calibrated on held-out images{how}, so that they say how often it is right: they miss by "
+        f"{error:.1f} points on average; where it is about 80% sure it is right with {about.sum()} of {len(about)} "
+        f"images, {about.mean():.0%} (95% interval {low:.0%} to {high:.0%}). It knows product photos of ten kinds of "
+        'garment; it has no answer for "none of these".'
     )
 
 
@@ -228,7 +228,7 @@ def missed_by_all(study: Study) -> str:
 def budget(study: Study) -> str:
     """Say how many runs there are, and how long they trained and tested, by kind of machine."""
     groups = (runs for part in (study.tested, study.validated, study.on_gpu) for runs in part.values())
-    runs = [*(run for group in groups for run in group), *study.teachers]
+    runs = [*(run for group in groups for run in group), *study.teachers, *study.trial_teachers]
     hours: Counter[str] = Counter()
     for run in runs:
         cores = re.search(r"(\d+) threads?", run.record.provenance.hardware)

@@ -7,6 +7,7 @@ from fashion.study.answers import against_best, agreement
 from fashion.study.insights import Looks, headline
 from fashion.study.loading import Study
 from fashion.study.measures import gaps, machine, mean, on_one_machine, span, spread, took
+from fashion.study.writing import with_interval
 
 _NOT_ON_THE_FIRST_PAGE = ("01_v1", "03_v1_5_5_BN")
 
@@ -42,10 +43,11 @@ def headlines(study: Study, looks: Looks) -> dict[str, str]:
         "04_learning_rate": f"**8 times the learning rate saves epochs**: ten reach {rates[1]:.1f}%, not "
         f"{rates[0]:.1f}%, with batch normalisation, and {rates[3]:.1f}%, not {rates[2]:.1f}%, without",
         "05_resnet18": f"**ImageNet is worth {median(imagenet):.1f} points** at 28 x 28 in the median of "
-        f"{len(imagenet)} seeds, {min(imagenet):.1f} to {max(imagenet):.1f} in all",
+        f"{len(imagenet)} seeds, {with_interval(imagenet)} on average",
         "06_fast_model": f"**{mean(study['fast']):.1f}% takes {took(study['fast'])} of training** on two "
-        f"{machine(study['fast'])} cores, {mean(muon):.1f}% {took(muon)} on two {machine(muon)} cores; an "
-        f"{machine(gpu[0])} takes {took(gpu[0])} to {mean(gpu[0]):.1f}% and {took(gpu[1])} to {mean(gpu[1]):.1f}%",
+        f"{machine(study['fast'])} cores (`fast`), {mean(muon):.1f}% {took(muon)} on two {machine(muon)} cores "
+        f"(`fast_95_muon`); an {machine(gpu[0])} takes {took(gpu[0])} to {mean(gpu[0]):.1f}% and {took(gpu[1])} to "
+        f"{mean(gpu[1]):.1f}%",
         "07_final_model": f"**The final model ends at {mean(study['final']):.1f}%** (n = {len(study['final'])}), "
         f"{against_best(study['final'])}",
         "08_inside": headline(looks),

@@ -26,12 +26,14 @@ class Study:
         validated: evaluated on the validation split.
         on_gpu: the fast recipes as a GPU repeated them, evaluated on the test set.
         teachers: of `final`, each evaluated on the part of the training images that it labels.
+        trial_teachers: the same of its trials.
     """
 
     tested: Groups
     validated: Groups
     on_gpu: Groups
     teachers: Sequence[Run] = ()
+    trial_teachers: Sequence[Run] = ()
 
     def __getitem__(self, name: str) -> list[Run]:
         """Return the runs of an experiment on the test set."""
@@ -100,6 +102,7 @@ def load_study(logs: Path | str = MODEL_LOGS) -> Study:
         {each: recorded(each, logs, validation=True) for each in experiments},
         {each: recorded(each, Path(logs) / "gpu") for each in experiments if each.group == "fast"},
         _teachers(EXPERIMENTS["final"], Path(logs)),
+        _teachers(EXPERIMENTS["final_short"], Path(logs) / "validation"),
     )
 
 

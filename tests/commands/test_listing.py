@@ -4,6 +4,7 @@ from made_up import a_run
 from test_cli import call, cells, record
 
 from fashion import EXPERIMENTS, Experiment
+from fashion.commands import listing
 from fashion.runs.record import write_failure
 from fashion.settings import ROOT
 
@@ -23,6 +24,14 @@ def test_every_experiment_is_listed_in_lines_that_fit_a_terminal(capsys):
     assert code == 0 and max(map(len, out.splitlines())) <= 84
     for name, experiment in EXPERIMENTS.items():
         assert [row[1] for row in cells(out, name)] == [str(experiment.epochs)]
+
+
+def test_recipes_come_with_runs_of_ones_own_or_else_the_studys(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(listing, "RUNS", tmp_path / "runs")
+    assert table(call(capsys, "list", "v1")[1])["seeds"] == ["0-4"]
+    record(tmp_path / "runs", replace(V1, epochs=2, published=None), 30.0, seed=7)
+    rows = table(call(capsys, "list", "v1", "v1_fixed")[1])
+    assert rows[""] == ["v1: epochs 2, not 5", "v1_fixed"] and rows["seeds"] == ["7", "0-4"]
 
 
 def test_what_else_a_folder_holds_is_listed_and_how_it_differs(capsys, tmp_path):

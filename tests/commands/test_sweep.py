@@ -168,6 +168,8 @@ def test_print_writes_commands_that_make_the_runs(capsys, tmp_path, monkeypatch)
     )
     done = subprocess.run(["sh", "-c", f"{sys.executable} -m {out}"], capture_output=True)
     assert done.returncode == 0 and [each.seed for each in recorded(FIXED, tmp_path / "a b")] == [0, 1]
+    code, out, err = call(capsys, *arguments, "--print")
+    assert (code, out, err) == (0, "", "fashion: 2 runs, all recorded\n")
     code, out, _ = call(capsys, *arguments, "--print", "--validation")
     assert out.splitlines()[0].endswith("--epochs 2 --validation") and len(out.splitlines()) == 2
 

@@ -125,6 +125,14 @@ def test_the_study_takes_runs_of_committed_code_only(tmp_path, small, monkeypatc
         assert run(LEARNER, 0, logs=tmp_path / str(commit), data=small).record.provenance.git_commit == commit
 
 
+def test_code_that_is_not_committed_leaves_no_folder_in_the_study(small, monkeypatch, model_logs):
+    monkeypatch.setattr(refusals, "require_complete", lambda *_: None)
+    monkeypatch.setattr(running, "IMPORTED_COMMIT", "abc-dirty")
+    with pytest.raises(FashionError, match="model_logs/ takes runs of committed code only"):
+        run(LEARNER, 0, logs=model_logs, data=small)
+    assert not model_logs.exists()
+
+
 def test_an_unwritable_folder_is_an_error_before_training(tmp_path, small):
     (tmp_path / "file").write_text("")
     with pytest.raises(FashionError, match=r"cannot write to .*file.*choose another with --logs"):
