@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from fashion.data import CLASSES, Dataset
-from fashion.recipes import Choice, chosen
+from fashion.recipes import Choice, chosen, number, whole
+from fashion.settings import FashionError
 
 Augmentation = Callable[..., Dataset]
 
@@ -132,6 +133,19 @@ AUGMENTATIONS: dict[str, Augmentation] = {
 }
 
 
+# What their parameters can be, and in words.
+_LIMITS: dict[str, tuple[Callable[..., bool], str]] = {
+    "translate": (lambda pixels: whole(pixels) and 0 < pixels < 28, "pixels, from 1 to 27"),
+    "affine": (
+        lambda *each: all(map(number, each)) and min(each) >= 0 and each[1] < 1,
+        "numbers from 0, scale below 1",
+    ),
+    "cutout": (lambda size: whole(size) and 0 < size <= 28, "pixels, from 1 to 28"),
+    "erase": (lambda share: number(share) and 0 <= share <= 1, "a share, from 0 to 1"),
+    "cutmix": (lambda share: number(share) and 0 <= share <= 1, "a share, from 0 to 1"),
+}
+
+
 def compose(choices: Sequence[Choice]) -> Callable[..., Dataset] | None:
     """Return one augmentation that applies some of `AUGMENTATIONS`, with their parameters, in order; None for none.
 
@@ -141,6 +155,10 @@ def compose(choices: Sequence[Choice]) -> Callable[..., Dataset] | None:
         FashionError: there is no such augmentation, or its parameters are others.
     """
     found = [chosen(choice, AUGMENTATIONS, "augmentation", "fashion/augment.py", given=2) for choice in choices]
+    for choice, (_, parameters) in zip(choices, found, strict=True):
+        allows, what = _LIMITS.get(choice[0], (lambda *_: True, ""))
+        if not allows(*parameters):
+            raise FashionError(f"the augmentation {choice[0]!r} takes {what}: not {', '.join(map(repr, parameters))}")
     return partial(_in_turn, found) if found else None
 
 

@@ -28,12 +28,13 @@ def whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _number(value: object) -> bool:
-    return (whole(value) or isinstance(value, float)) and abs(value) < 1e308  # neither infinite nor nan
+def number(value: object) -> bool:
+    """Say whether a value is a number, neither infinite nor nan."""
+    return (whole(value) or isinstance(value, float)) and abs(value) < 1e308
 
 
 def _share(value: object) -> bool:
-    return _number(value) and 0 <= value < 1
+    return number(value) and 0 <= value < 1
 
 
 def _choice(value: object) -> bool:
@@ -43,7 +44,7 @@ def _choice(value: object) -> bool:
 
 
 def _parameter(value: object) -> bool:
-    return isinstance(value, bool | str) or _number(value) or (isinstance(value, tuple) and all(map(_parameter, value)))
+    return isinstance(value, bool | str) or number(value) or (isinstance(value, tuple) and all(map(_parameter, value)))
 
 
 def _teacher(value: object) -> bool:
@@ -52,7 +53,7 @@ def _teacher(value: object) -> bool:
     if not (isinstance(value, tuple) and len(value) == 3):
         return False
     teacher, parts, share = value
-    return isinstance(teacher, Experiment) and whole(parts) and parts > 1 and _number(share) and 0 < share <= 1
+    return isinstance(teacher, Experiment) and whole(parts) and parts > 1 and number(share) and 0 < share <= 1
 
 
 def _choices(value: object) -> bool:
@@ -70,14 +71,14 @@ _VALUES = (
     (("model", "pretrained", "schedule"), lambda value: isinstance(value, str), "a name"),
     (("nesterov", "keep"), lambda value: isinstance(value, bool), "True or False"),
     (("epochs", "batch_size"), lambda value: whole(value) and value > 0, "a positive whole number"),
-    (("lr",), lambda value: _number(value) and value > 0, "a positive number"),
-    (("weight_decay",), lambda value: _number(value) and value >= 0, "a number from 0 on"),
+    (("lr",), lambda value: number(value) and value > 0, "a positive number"),
+    (("weight_decay",), lambda value: number(value) and value >= 0, "a number from 0 on"),
     (("momentum", "label_smoothing", "averaging"), _share, "from 0 to below 1"),
     (("optimiser",), _choice, "a name, or a name and its parameters, such as ('muon', 0.05)"),
     (("teacher",), _teacher, "(), or an experiment, a number of parts and a share, such as (_FAST, 3, 0.5)"),
     (("changes", "augment"), _choices, "a tuple of names, such as ('flip', ('cutout', 8))"),
     (("group",), lambda value: isinstance(value, str) and value in GROUPS, f"one of {', '.join(GROUPS)}"),
-    (("published",), lambda value: value is None or _number(value), "an accuracy in percent, or None"),
+    (("published",), lambda value: value is None or number(value), "an accuracy in percent, or None"),
 )
 
 

@@ -70,6 +70,25 @@ def test_those_of_the_study_draw_anew_with_another_seed(images, choice, mixes):
     assert (first.labels.ndim == 2) if mixes else torch.equal(first.labels, images.labels)
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [
+        ("translate", 2.5), ("translate", 0), ("translate", 28), ("cutout", "8"), ("cutout", -3), ("cutout", 99),
+        ("erase", 7), ("erase", -0.1), ("erase", (0.5,)), ("cutmix", 1.5), ("affine", -1, 0.1, 0.1), ("affine", 5, 1, 0),
+        ("affine", 5, 0.1, "0"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_parameters_that_make_no_sense_are_told_before_training(choice):
+    with pytest.raises(FashionError, match=f"the augmentation '{choice[0]}' takes .*: not "):
+        augment.compose(["flip", choice])
+
+
+def test_parameters_may_be_at_their_limits():
+    augment.compose([("translate", 1), ("translate", 27), ("cutout", 28), ("erase", 0), ("erase", 1), ("cutmix", 1.0)])
+    augment.compose([("affine", 0, 0.99, 0)])
+
+
 def test_flip_mirrors_about_half(images):
     flipped = augment.flip(images, generator()).images
     mirrored = (flipped == images.images.flip(3)).all(dim=(1, 2, 3))
