@@ -156,9 +156,10 @@ def compose(choices: Sequence[Choice]) -> Callable[..., Dataset] | None:
     """
     found = [chosen(choice, AUGMENTATIONS, "augmentation", "fashion/augment.py", given=2) for choice in choices]
     for choice, (_, parameters) in zip(choices, found, strict=True):
-        allows, what = _LIMITS.get(choice[0], (lambda *_: True, ""))
+        name = choice if isinstance(choice, str) else choice[0]
+        allows, what = _LIMITS.get(name, (lambda *_: True, ""))
         if not allows(*parameters):
-            raise FashionError(f"the augmentation {choice[0]!r} takes {what}: not {', '.join(map(repr, parameters))}")
+            raise FashionError(f"the augmentation {name!r} takes {what}: not {', '.join(map(repr, parameters))}")
     return partial(_in_turn, found) if found else None
 
 

@@ -74,8 +74,8 @@ def test_those_of_the_study_draw_anew_with_another_seed(images, choice, mixes):
     "choice",
     [
         ("translate", 2.5), ("translate", 0), ("translate", 28), ("cutout", "8"), ("cutout", -3), ("cutout", 99),
-        ("erase", 7), ("erase", -0.1), ("erase", (0.5,)), ("cutmix", 1.5), ("affine", -1, 0.1, 0.1), ("affine", 5, 1, 0),
-        ("affine", 5, 0.1, "0"),
+        ("erase", 7), ("erase", -0.1), ("erase", (0.5,)), ("cutmix", 1.5), ("affine", -1, 0.1, 0.1),
+        ("affine", 5, 1, 0), ("affine", 5, 0.1, "0"),
     ],
     ids=str,
 )  # fmt: skip
