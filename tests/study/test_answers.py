@@ -10,7 +10,7 @@ import pytest
 from made_up import H200, XEON, a_run, a_study, ending_at, runs_of
 
 from fashion import EXPERIMENTS, study
-from fashion.estimates import mean_interval
+from fashion.estimates import mcnemar, mean_interval
 from fashion.models import MODELS, build
 from fashion.settings import ROOT
 from fashion.study import answers, load_study, measures, probabilities
@@ -333,6 +333,14 @@ def test_what_the_sentences_take_for_granted_holds_in_the_record(record):
     assert slower[:, 1].mean() / plain[:, 1].mean() == pytest.approx(9 / 8, abs=0.01)
     assert losses["fast_94_gpu"] < min(losses["search_64_8"], losses["search_128_5"])
     assert losses["fast_95_gpu"] < min(losses[f"search_{name}"] for name in ("64_3_24", "128_3_12", "64_3_30"))
+    beyond = "over 3 seeds: without label smoothing, without weight decay, at a constant rate. Beyond that of 99.4%"
+    assert beyond in answers.ablations(record)
+    gap = {title: measures.gaps(record.ablations["`fast`"], runs) for title, runs in record.ablations.items()}
+    assert np.mean(gap["at a constant rate"]) < -1 and min(map(np.mean, gap.values())) > -1.5  # "over a point"
+    assert all(-0.6 < np.mean(gap[f"without {each}"]) < -0.3 for each in ("label smoothing", "weight decay"))
+    single = mcnemar(study.validation_labels(), *(record.ablations[name][0].predictions
+                                                  for name in ("`fast`", "without the flip")))  # fmt: skip
+    assert single.p < 0.05 / 9  # "a single one would have called the mirror clear"
     firsts = [runs[0] for runs in record.trials.values()]
     by_image = [probabilities.image_losses(run, study.validation_labels()) for run in firsts]
     errors = [np.std(one - other, ddof=1) / len(one) ** 0.5 for one, other in combinations(by_image, 2)]
