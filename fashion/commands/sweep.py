@@ -4,6 +4,7 @@ submitit (https://github.com/facebookincubator/submitit) starts the processes, a
 """
 
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -208,7 +209,7 @@ def _why_it_failed(job: Job, process: "submitit.Job") -> str:
     error = process.exception()
     if isinstance(error, FailedJobError):
         trace = str(error).split("-" * 22)[1].strip()
-        return trace.splitlines()[-1].removeprefix("fashion.settings.FashionError: ")
+        return re.sub(r"^fashion\.[\w.]+: ", "", trace.splitlines()[-1])  # the name of a refusal
     if not process.paths.stdout.exists():
         return f"it left no log: the nodes have to share {process.paths.folder}"
     if error:
