@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import pytest
 from made_up import a_run
 from test_cli import call, cells, record
 
@@ -9,6 +10,12 @@ from fashion.runs.record import write_failure
 from fashion.settings import ROOT
 
 V1 = EXPERIMENTS["v1"]
+
+
+@pytest.fixture(autouse=True)
+def no_runs(tmp_path, monkeypatch):
+    """Nobody has runs of their own, such as the README's first command leaves."""
+    monkeypatch.setattr(listing, "RUNS", tmp_path / "runs")
 
 
 def table(out):
@@ -26,8 +33,7 @@ def test_every_experiment_is_listed_in_lines_that_fit_a_terminal(capsys):
         assert [row[1] for row in cells(out, name)] == [str(experiment.epochs)]
 
 
-def test_recipes_come_with_runs_of_ones_own_or_else_the_studys(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(listing, "RUNS", tmp_path / "runs")
+def test_recipes_come_with_runs_of_ones_own_or_else_the_studys(capsys, tmp_path):
     assert table(call(capsys, "list", "v1")[1])["seeds"] == ["0-4"]
     record(tmp_path / "runs", replace(V1, epochs=2, published=None), 30.0, seed=7)
     rows = table(call(capsys, "list", "v1", "v1_fixed")[1])
