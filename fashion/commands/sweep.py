@@ -86,7 +86,9 @@ def sweep_command(
     if print_commands:
         for job in missing:
             typer.echo(job.command)
-        return None if missing else typer.echo(f"fashion: {len(grid)} runs, all recorded", err=True)
+        if not missing:
+            typer.echo(f"fashion: {len(grid)} runs, all recorded", err=True)
+        return
     for job, run in found.items():
         typer.echo(f"{job.title}  recorded already, {run.accuracy:.2f}%")
     failed = _train(missing, executor, workers, minutes) if missing else {}

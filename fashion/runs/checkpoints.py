@@ -68,6 +68,8 @@ class Checkpoint:
                     _restore_optimiser(part, saved.parts[name])
                 else:
                     part.load_state_dict(saved.parts[name])
+            except torch.OutOfMemoryError:
+                raise
             except (KeyError, ValueError, RuntimeError) as error:
                 raise FashionError(
                     f"{self.path} was written by other code, with another {name}: delete it to start afresh"

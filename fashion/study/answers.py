@@ -116,9 +116,8 @@ def fast(study: Study) -> str:
         f"of two {machine(muon)} cores, at 95% or above with {above} of {len(muon)} seeds; `fast_95`, with fewer "
         f"epochs and without Muon, ends at {percent(cpu['fast_95'])}%. Ten epochs end at {percent(short)}% as "
         f"`fast_94`, after {took(short)} of two {machine(short)} cores, where an epoch takes {slower:.1f} times as "
-        "long as on the "
-        f"{cores}, and at {percent(cpu['fast_94_muon'])}% as `fast_94_muon`, with Muon and nothing cut out: "
-        f"{difference(short, cpu['fast_94_muon'])} points."
+        f"long as on the {cores}, and at {percent(cpu['fast_94_muon'])}% as `fast_94_muon`, with Muon and nothing cut "
+        f"out: {difference(short, cpu['fast_94_muon'])} points."
     )
 
 

@@ -319,6 +319,18 @@ def test_a_checkpoint_of_another_network_is_one_line(tmp_path, small, monkeypatc
         run(LEARNER, 0, logs=tmp_path, data=small)
 
 
+def test_a_device_that_is_full_is_not_taken_for_another_network(tmp_path, small, monkeypatch):
+    with pytest.raises(Paused):
+        run(LEARNER, 0, logs=tmp_path, data=small, pace=Pace(until=0))
+
+    def fill(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(nn.Module, "load_state_dict", fill)
+    with pytest.raises(torch.OutOfMemoryError):
+        run(LEARNER, 0, logs=tmp_path, data=small)
+
+
 def test_a_precision_that_is_none_is_told_before_a_record_is_looked_at(tmp_path, small):
     run(LEARNER, 0, logs=tmp_path, data=small)
     with pytest.raises(FashionError, match="there is no precision 'fp16', only auto, fp32, bf16"):
